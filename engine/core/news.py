@@ -2,10 +2,12 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from enum import Enum
 from typing import TypeVar
 
 from engine.core.arrays import U8
 from engine.core.poses import Pose
+from engine.core.surface import MeshPatch
 
 Result = TypeVar("Result")
 
@@ -62,3 +64,36 @@ class FaultNews:
     says: str
     remedy: str
     severity: str
+
+
+class ScanState(Enum):
+    """Where a scan is; `app.scan.ScanController` states which follows which."""
+
+    READY = "ready"
+    SCANNING = "scanning"
+    PAUSED = "paused"
+    FINISHING = "finishing"
+    DONE = "done"
+    FAILED = "failed"
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True, slots=True)
+class ScanNews:
+    """All that a running scan has to tell at one moment; None and empty where nothing is new.
+
+    Attributes:
+        state: where the scan is now.
+        track: newest position of the camera.
+        patches: surface that changed, each replacing what its cell showed.
+        stats: newest counters.
+        faults: what went wrong, oldest first, none left out.
+        progress: newest step of finishing.
+    """
+
+    state: ScanState
+    track: TrackView | None = None
+    patches: tuple[MeshPatch, ...] = ()
+    stats: ScanStats | None = None
+    faults: tuple[FaultNews, ...] = ()
+    progress: Progress | None = None

@@ -1,5 +1,6 @@
 """The settings tree: frozen, units in the names, unknown keys refused."""
 
+import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,10 +15,20 @@ class _Branch(BaseModel):
 class KeyframeSettings(_Branch):
     """Which frames are worth fusing."""
 
-    min_move_m: float = Field(0.0, ge=0, description="Skip a frame that moved less than this ...")
-    min_turn_deg: float = Field(0.0, ge=0, description="... and turned less than this.")
+    min_move_m: float = Field(0.005, ge=0, description="Skip a frame that moved less than this")
+    min_turn_deg: float = Field(0.25, ge=0, description="and turned less than this.")
     texture_move_m: float = Field(0.08, gt=0, description="Photograph again after moving so far")
     texture_turn_deg: float = Field(6.0, gt=0, description="or turning so far.")
+
+    @property
+    def min_turn_rad(self) -> float:
+        """`min_turn_deg` in radians."""
+        return math.radians(self.min_turn_deg)
+
+    @property
+    def texture_turn_rad(self) -> float:
+        """`texture_turn_deg` in radians."""
+        return math.radians(self.texture_turn_deg)
 
 
 class DepthSettings(_Branch):

@@ -55,7 +55,7 @@ class MeshScene:
         return face, answer["primitive_uvs"].numpy(), distance
 
     def visible(self, points_world: F64, eye_world: F64, slack_m: float) -> Bool:
-        """Return whether each point (n, 3) is seen from the eye (3,), nothing nearer by the slack."""
+        """Return whether nothing nearer by over the slack hides each point (n, 3) from an eye."""
         directions = points_world - eye_world
         distance = np.linalg.norm(directions, axis=1)
         _, _, hit = self.cast(np.broadcast_to(eye_world, directions.shape), directions)

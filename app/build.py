@@ -1,0 +1,25 @@
+"""Settings become steps: the one place that decides which parts make a scan."""
+
+from app.pipeline import ScanPipeline
+from engine.core.faults import BadInput
+from engine.core.settings import Settings
+from engine.sources.base import SourceInfo
+
+
+def make_fuser(settings: Settings, info: SourceInfo, with_texture: bool = True) -> ScanPipeline:
+    """Return the pipeline for a source.
+
+    Raises:
+        BadInput: the source lacks depth, poses or metres, so nothing can be fused from it.
+    """
+    if not info.has_depth:
+        raise BadInput(
+            f"{info.name} has no metric depth, so its surface cannot be fused.",
+            "Use a recording with depth, such as RGB-D or LiDAR.",
+        )
+    if not info.has_poses:
+        raise BadInput(
+            f"{info.name} has no camera poses, so its frames cannot be put together.",
+            "Use a recording that was tracked.",
+        )
+    return ScanPipeline(settings, with_texture and info.has_color)

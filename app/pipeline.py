@@ -1,0 +1,101 @@
+"""From frames to the finished mesh: the steps of one scan, on whichever thread calls them."""
+
+from engine.meshing.simplify import fill_holes, remove_islands, simplify
+
+from app.photos import PhotoAlbum
+from engine.core.faults import BadFrame, BadInput
+from engine.core.frames import Frame
+from engine.core.news import Job, Progress
+from engine.core.poses import Pose
+from engine.core.settings import Settings
+from engine.core.surface import Mesh, MeshPatch, TexturedMesh
+from engine.depth.sensor import clean
+from engine.export.detail import DETAILS
+from engine.meshing.blocks import BlockMesher
+from engine.meshing.seams import weld
+from engine.runtime.meters import Meters
+from engine.texturing.bake import texture
+from engine.volume.volume import Volume
+
+
+class ScanPipeline:
+    """Fuses frames into the volume, keeps the mesh up to date, and finishes it.
+
+    Belongs to one thread. Frames that moved less than the settings ask for are not fused: they
+    would only repeat what is known.
+    """
+
+    def __init__(self, settings: Settings, with_texture: bool = True) -> None:
+        """Start an empty scan."""
+        self.settings = settings
+        self.meters = Meters()
+        self.volume = Volume(settings.volume)
+        self.mesher = BlockMesher(self.volume, settings.mesh.min_weight)
+        self.album = PhotoAlbum(settings.keyframes, settings.texture.max_views)
+        self.frames_used = 0
+        self._with_texture = with_texture
+        self._last: Pose | None = None
+
+    def add(self, frame: Frame) -> list[MeshPatch]:
+        """Fuse one frame and return the patches that changed.
+
+        Raises:
+            BadFrame: the frame has no depth or no pose.
+        """
+        if frame.depth_m is None or frame.T_world_cam is None:
+            raise BadFrame(f"Frame {frame.index} has no depth or no pose, so it cannot be fused.")
+        if not self._has_moved(frame.T_world_cam):
+            return []
+        with self.meters.stage("clean"):
+            cleaned = clean(frame, self.settings.depth)
+        with self.meters.stage("fuse"):
+            self.volume.add(cleaned)
+        with self.meters.stage("mesh"):
+            patches = self.mesher.update(self.volume.ledger.take("mesh"))
+        self.album.offer(frame)
+        self.frames_used += 1
+        return patches
+
+    def finish(self) -> Job[Mesh | TexturedMesh]:
+        """Return the job that welds, cleans, reduces and textures everything added.
+
+        Raises:
+            BadInput: nothing was fused.
+        """
+        mesh_settings = self.settings.mesh
+        yield Progress("weld", 0, 1)
+        with self.meters.stage("weld"):
+            mesh = weld(self.mesher.patches.values())
+        yield Progress("clean", 0, 2)
+        with self.meters.stage("tidy"):
+            mesh = remove_islands(mesh, mesh_settings.min_island_faces)
+            if mesh.is_empty:
+                raise BadInput(
+                    "No surface came of this scan.",
+                    "Check that the recording has depth within range and steady poses.",
+                )
+            yield Progress("clean", 1, 2)
+            mesh = fill_holes(mesh, mesh_settings.max_hole_edges)
+        wanted = DETAILS[mesh_settings.detail].max_triangles
+        if wanted is not None and len(mesh.faces) > wanted:
+            yield Progress("simplify", 0, 1)
+            with self.meters.stage("simplify"):
+                mesh = simplify(mesh, wanted)
+        photos = self.album.photos()
+        if not self._with_texture or not photos:
+            return mesh
+        with self.meters.stage("texture"):
+            return (yield from texture(mesh, photos, self.settings.texture))
+
+    def close(self) -> None:
+        """Let go of what the volume put on disk."""
+        self.volume.close()
+
+    def _has_moved(self, T_world_cam: Pose) -> bool:
+        limits = self.settings.keyframes
+        if self._last is not None:
+            metres, radians = self._last.distance_to(T_world_cam)
+            if metres < limits.min_move_m and radians < limits.min_turn_rad:
+                return False
+        self._last = T_world_cam
+        return True

@@ -1,0 +1,242 @@
+"""Record3D: the EXR + RGB export folder, and the app's own `.r3d` archive.
+
+Both carry one JSON of metadata. Poses are camera-to-world with OpenGL axes of the picture as stored
+(portrait when held so), in ARKit's y-up world, numbered like the pictures. K is column-major and
+for w x h pixels. Depth is registered, in metres, NaN where unknown.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.core.arrays import F32, F64, U8
+from engine.core.camera import Intrinsics
+from engine.core.faults import BadFrame, BadInput
+from engine.sources.images import decode_color, read_color, read_depth_exr
+from engine.sources.lzfse_stream import decompress
+from engine.sources.raw import Convention, RawFrame, RawRecording
+from engine.sources.safe_zip import SafeZip, member_names
+from engine.sources.text import parse_json, quaternion_matrix, read_json, seconds_to_ns
+
+_LARGEST_METADATA_BYTES = 256 * 1024 * 1024
+_LARGEST_PICTURE_BYTES = 64 * 1024 * 1024
+# What a stream may be larger than its content, when nothing could be saved.
+_STREAM_OVERHEAD_BYTES = 4096
+_MOST_CONFIDENT = 2
+
+
+def sniff(path: Path) -> bool:
+    """Return whether a path is a Record3D export folder or an `.r3d` archive."""
+    if path.is_dir():
+        base = _export_base(path)
+        return base is not None and (base / "rgb").is_dir() and (base / "depth").is_dir()
+    names = member_names(path)
+    return "metadata" in names and any(name.startswith("rgbd/") for name in names)
+
+
+def read(path: Path) -> RawRecording:
+    """Return the recording as the app wrote it; an archive stays open until closed.
+
+    Raises:
+        BadInput: a part is missing or damaged.
+    """
+    return _read_export(path) if path.is_dir() else _read_archive(path)
+
+
+def _export_base(path: Path) -> Path | None:
+    for base in (path, path / "EXR_RGBD"):
+        if (base / "rgb").is_dir() and _metadata_path(base) is not None:
+            return base
+    return None
+
+
+def _metadata_path(base: Path) -> Path | None:
+    beside = (base / "metadata.json", base.parent / "metadata.json")
+    return next((path for path in beside if path.is_file()), None)
+
+
+def _read_export(path: Path) -> RawRecording:
+    base = _export_base(path)
+    metadata = None if base is None else _metadata_path(base)
+    if base is None or metadata is None:
+        raise BadInput(f"The folder {path.name} is no Record3D export.")
+    log = _Log(read_json(metadata))
+    numbers = _numbers(file.stem for file in (base / "rgb").glob("*.jpg"))
+    frames = []
+    for number in numbers:
+        depth = base / "depth" / f"{number}.exr"
+        frames.append(
+            log.frame(
+                number,
+                color=partial(read_color, base / "rgb" / f"{number}.jpg"),
+                depth=partial(_exr, depth) if depth.is_file() else None,
+            )
+        )
+    return log.recording(path.name, "record3d", frames)
+
+
+def _read_archive(path: Path) -> RawRecording:
+    archive = SafeZip(path)
+    try:
+        log = _Log(parse_json(archive.read("metadata", _LARGEST_METADATA_BYTES), "metadata"))
+        numbers = _numbers(
+            name.removeprefix("rgbd/").removesuffix(".jpg")
+            for name in archive.names
+            if name.startswith("rgbd/") and name.endswith(".jpg")
+        )
+        frames = [_archived_frame(archive, log, number) for number in numbers]
+        return log.recording(path.stem, "record3d-r3d", frames, archive.close)
+    except BadInput:
+        archive.close()
+        raise
+
+
+def _archived_frame(archive: SafeZip, log: "_Log", number: int) -> RawFrame:
+    depth, confidence = f"rgbd/{number}.depth", f"rgbd/{number}.conf"
+    has_depth, has_confidence = depth in archive.names, confidence in archive.names
+    shape = log.depth_shape()
+    return log.frame(
+        number,
+        color=partial(_jpeg, archive, f"rgbd/{number}.jpg"),
+        depth=partial(_lzfse_depth, archive, depth, shape) if has_depth else None,
+        confidence=partial(_lzfse_confidence, archive, confidence, shape)
+        if has_confidence
+        else None,
+    )
+
+
+def _entry(archive: SafeZip, name: str, largest_bytes: int) -> bytes:
+    try:
+        return archive.read(name, largest_bytes)
+    except BadInput as fault:
+        # One damaged picture does not spoil the others.
+        raise BadFrame(fault.says, fault.remedy) from fault
+
+
+def _jpeg(archive: SafeZip, name: str) -> U8:
+    return decode_color(_entry(archive, name, _LARGEST_PICTURE_BYTES), name)
+
+
+def _lzfse_depth(archive: SafeZip, name: str, shape: tuple[int, int]) -> F32:
+    size = 4 * shape[0] * shape[1]
+    data = decompress(_entry(archive, name, size + _STREAM_OVERHEAD_BYTES), size, name)
+    return known_only(np.frombuffer(data, "<f4").reshape(shape))
+
+
+def _lzfse_confidence(archive: SafeZip, name: str, shape: tuple[int, int]) -> F32:
+    size = shape[0] * shape[1]
+    data = decompress(_entry(archive, name, size + _STREAM_OVERHEAD_BYTES), size, name)
+    levels = np.minimum(np.frombuffer(data, np.uint8).reshape(shape), _MOST_CONFIDENT)
+    return levels.astype(np.float32) / np.float32(_MOST_CONFIDENT)
+
+
+def _exr(path: Path) -> F32:
+    return known_only(read_depth_exr(path))
+
+
+def known_only(depth_m: F32) -> F32:
+    """Return depth with 0 where it was NaN, infinite or negative."""
+    return np.where(np.isfinite(depth_m) & (depth_m > 0), depth_m, 0).astype(np.float32)
+
+
+def _numbers(stems: Iterable[str]) -> list[int]:
+    return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdigit())
+
+
+class _Log:
+    """The metadata: what it says of the whole recording and of frame N."""
+
+    def __init__(self, metadata: dict[str, Any]) -> None:
+        self._metadata = metadata
+        K = self._table("K", 9)
+        if len(K) != 1:
+            raise BadInput("The metadata has no K of nine numbers.")
+        self._size = self._integer("w"), self._integer("h")
+        # Column-major: fx 0 0, 0 fy 0, cx cy 1.
+        self._camera = Intrinsics.from_opencv(*self._size, *K[0, [0, 4, 6, 7]].tolist())
+        self._cameras = self._table("perFrameIntrinsicCoeffs", 4)
+        self._poses = self._table("poses", 7)
+        self._times = self._table("frameTimestamps", 1)[:, 0]
+        self._fps = self._number("fps", 60.0)
+
+    def depth_shape(self) -> tuple[int, int]:
+        """Return rows and columns of the depth pictures."""
+        return self._integer("dh"), self._integer("dw")
+
+    def frame(
+        self,
+        number: int,
+        color: Callable[[], U8],
+        depth: Callable[[], F32] | None,
+        confidence: Callable[[], F32] | None = None,
+    ) -> RawFrame:
+        seconds = self._times[number] if number < len(self._times) else number / self._fps
+        camera, pose = self._camera, None
+        if number < len(self._cameras) and np.isfinite(self._cameras[number]).all():
+            camera = Intrinsics.from_opencv(*self._size, *self._cameras[number].tolist())
+        if number < len(self._poses):
+            pose = quaternion_matrix(self._poses[number, :4], self._poses[number, 4:])
+        return RawFrame(
+            t_ns=seconds_to_ns(float(seconds)),
+            name=f"frame {number}",
+            pose=pose,
+            color=color,
+            depth=depth,
+            confidence=confidence,
+            color_camera=camera,
+        )
+
+    def recording(
+        self,
+        name: str,
+        layout: str,
+        frames: list[RawFrame],
+        close: Callable[[], None] = lambda: None,
+    ) -> RawRecording:
+        """Return all frames as a recording.
+
+        Raises:
+            BadInput: there is none.
+        """
+        if not frames:
+            raise BadInput(f"The recording {name} holds no pictures.")
+        notes = []
+        poseless = sum(frame.pose is None for frame in frames)
+        if poseless:
+            notes.append(f"{poseless} pictures have no pose in the metadata.")
+        if len(self._cameras) == 0:
+            notes.append("The metadata has one camera for all frames.")
+        return RawRecording(
+            name=name,
+            layout=layout,
+            frames=tuple(frames),
+            declared=Convention("c2w", "gl"),
+            up_source=(0.0, 1.0, 0.0),
+            notes=tuple(notes),
+            close=close,
+        )
+
+    def _table(self, key: str, columns: int) -> F64:
+        """Return a table of numbers; without rows when the key is missing."""
+        value = self._metadata.get(key)
+        try:
+            table = np.array([] if value is None else value, np.float64)
+        except (TypeError, ValueError) as error:
+            raise BadInput(f"The metadata's {key} are not rows of {columns} numbers.") from error
+        if table.size % columns:
+            raise BadInput(f"The metadata's {key} are not rows of {columns} numbers.")
+        return table.reshape(-1, columns)
+
+    def _number(self, key: str, otherwise: float) -> float:
+        value = self._metadata.get(key, otherwise)
+        usable = isinstance(value, int | float) and 0 < value < 1e6
+        return float(value) if usable else otherwise
+
+    def _integer(self, key: str) -> int:
+        value = self._number(key, 0.0)
+        if value < 1:
+            raise BadInput(f"The metadata does not say {key}, the size of a picture.")
+        return int(value)

@@ -1,0 +1,124 @@
+"""Frames of a video file by number, decoded as they are asked for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+
+from engine.core.arrays import U8
+from engine.core.faults import BadFrame, BadInput
+from engine.sources.images import LARGEST_PX, SMALLEST_PX
+
+
+class Video:
+    """A video whose frames are numbered from 0 in the order they are shown.
+
+    Decoding runs forward; asking for an earlier frame starts again from the beginning, so read
+    in order. Pictures are as the sensor saw them: a rotation tag is told, not applied.
+    Belongs to one thread.
+
+    Attributes:
+        width: of the stored picture in pixels.
+        height: likewise.
+        frame_count: as the file claims, None when it does not say.
+        rotation_deg: by how much a player turns the picture for people.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file and decode its first frame.
+
+        Raises:
+            BadInput: missing, not a video, cut off before the first frame, or of a size that no
+                camera has.
+        """
+        self._path = path
+        self._container: InputContainer | None = None
+        self._decoded: Iterator[VideoFrame] = iter(())
+        self._next = 0
+        self._latest: U8 | None = None
+        self._end: int | None = None
+        if not path.is_file():
+            raise BadInput(f"The video {path.name} is missing.")
+        try:
+            first = self._restart()
+        except FFmpegError as error:
+            raise self._unreadable() from error
+        if first is None:
+            raise self._unreadable()
+        self.width, self.height = first.width, first.height
+        self.rotation_deg = int(first.rotation)
+        if not (
+            SMALLEST_PX <= self.width <= LARGEST_PX and SMALLEST_PX <= self.height <= LARGEST_PX
+        ):
+            self.close()
+            raise BadInput(f"The video {path.name} is {self.width}x{self.height} pixels.")
+
+    def frame(self, number: int) -> U8:
+        """Return frame `number` as (h, w, 3) uint8 RGB.
+
+        Raises:
+            BadFrame: there is no such frame, or the video is damaged before it.
+        """
+        if number < 0 or (self._end is not None and number >= self._end):
+            raise self._past_end(number)
+        try:
+            if number < self._next - 1 or self._container is None:
+                self._restart()
+            if number == self._next - 1 and self._latest is not None:
+                return self._latest
+            for decoded in self._decoded:
+                self._next += 1
+                if self._next == number + 1:
+                    return self._keep(decoded)
+        except FFmpegError:
+            # The frames before the damage stay usable; from here on there are none.
+            pass
+        self._end = self._next
+        raise self._past_end(number)
+
+    def close(self) -> None:
+        """Let go of the file; a later `frame` opens it again."""
+        if self._container is not None:
+            self._container.close()
+        self._container, self._latest = None, None
+        self._decoded, self._next = iter(()), 0
+
+    def _restart(self) -> VideoFrame | None:
+        self.close()
+        container = av.open(str(self._path))
+        self._container = container
+        if not container.streams.video:
+            return None
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        self.frame_count = stream.frames or None
+        self._decoded = container.decode(stream)
+        first = next(self._decoded, None)
+        if first is not None:
+            self._next = 1
+            self._keep(first)
+        return first
+
+    def _keep(self, decoded: VideoFrame) -> U8:
+        picture = np.asarray(decoded.to_ndarray(format="rgb24"), np.uint8)
+        # Handed out again when the same frame is asked for twice, so nobody may change it.
+        picture.flags.writeable = False
+        self._latest = picture
+        return picture
+
+    def _unreadable(self) -> BadInput:
+        self.close()
+        return BadInput(
+            f"The video {self._path.name} cannot be read; it is damaged or was cut off.",
+            "Copy it from the phone again.",
+        )
+
+    def _past_end(self, number: int) -> BadFrame:
+        return BadFrame(
+            f"The video {self._path.name} has no readable frame {number}.",
+            "It holds fewer frames than its log, or was cut off.",
+        )

@@ -1,0 +1,291 @@
+"""Pictures of a world: exact depth, normals, instance numbers, and colour as a camera sees it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.core.arrays import F32, I32, U8
+from engine.core.camera import Intrinsics
+from engine.core.poses import Pose
+from engine.synth.lighting import Lighting
+from engine.synth.materials import GRAINED
+from engine.synth.raycast import TILE_PX, Caster, Hits, Pinhole
+from engine.synth.shapes import Kind, field_local
+from engine.synth.textures import Textures, paint_all
+from engine.synth.world import World
+
+# What the camera shows of a scene's median brightness, linear, before the shoulder of the curve.
+MEDIAN_LEVEL = 0.42
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Rendered views as tensors, (b, h, w) each.
+
+    Attributes:
+        depth_m: float32 along the camera axis, 0 where nothing is hit.
+        radiance: (b, h, w, 3) float32 linear light, exposure not applied.
+        normals: (b, h, w, 3) float32 unit, world frame; zero where nothing is hit.
+        instance: int64 number of the thing seen, 0 where nothing is hit.
+        gloss: float32 0..1 of the material seen.
+        facing: float32 cosine between surface normal and the way back to the camera.
+    """
+
+    depth_m: Tensor
+    radiance: Tensor
+    normals: Tensor
+    instance: Tensor
+    gloss: Tensor
+    facing: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One clean view as numpy: color and normals (h, w, 3), depth and instance (h, w)."""
+
+    color: U8
+    depth_m: F32
+    normals_world: F32
+    instance: I32
+
+
+@dataclass(frozen=True, slots=True)
+class _Points:
+    """Visible points, one row each."""
+
+    view: Tensor
+    ray: Tensor
+    solid: Tensor
+    depth_m: Tensor
+    world: Tensor
+    local: Tensor
+    normal_local: Tensor
+    normal: Tensor
+    to_eye: Tensor
+    range_m: Tensor
+
+
+class Renderer:
+    """Turns camera poses into pictures of one world, on the device it was made for."""
+
+    def __init__(
+        self, world: World, device: torch.device | str = "cpu", texture_px: int = 512
+    ) -> None:
+        """Paint the materials and prepare the light: one to three seconds for a room."""
+        self.world = world
+        self.device = torch.device(device)
+        self.solids = world.solids.to(self.device)
+        self.caster = Caster(self.solids)
+        materials = list(dict.fromkeys(p.material for p in world.parts))
+        number = {m: i for i, m in enumerate(materials)}
+        self.textures: Textures = paint_all(materials, texture_px, self.device)
+        layer = [number[p.material] for p in world.parts]
+        self._layer = torch.tensor(layer, device=self.device)
+        self._instance = torch.tensor([p.instance for p in world.parts], device=self.device)
+        self._gloss = torch.tensor([p.material.gloss for p in world.parts], device=self.device)
+        self._glow = torch.tensor([p.material.glow for p in world.parts], device=self.device)
+        scale, shift = zip(*(_mapping(world, i) for i in range(len(world.parts))), strict=True)
+        self._scale = torch.tensor(scale, device=self.device)
+        self._shift = torch.tensor(shift, device=self.device)
+        self._long_axis = torch.tensor(
+            [p.material.recipe in GRAINED for p in world.parts], device=self.device
+        )
+        self.lighting = Lighting(world, self.caster, self.device)
+        self.exposure = self._meter()
+
+    def render(self, camera: Intrinsics, T_world_cam: Sequence[Pose]) -> list[Picture]:
+        """Return one clean picture a pose; lens distortion is not drawn."""
+        views = self.views(pinhole(camera), poses_tensor(T_world_cam))
+        color = self.develop(views.radiance).cpu().numpy()
+        return [
+            Picture(
+                color[i],
+                views.depth_m[i].cpu().numpy(),
+                views.normals[i].cpu().numpy(),
+                views.instance[i].to(torch.int32).cpu().numpy(),
+            )
+            for i in range(len(T_world_cam))
+        ]
+
+    def develop(self, radiance: Tensor, gain: float = 1.0) -> Tensor:
+        """Return uint8 sRGB of linear light: exposure, a soft shoulder, the standard curve."""
+        return encode_srgb(self.tone(radiance * gain))
+
+    def tone(self, radiance: Tensor) -> Tensor:
+        """Return linear 0..1 of linear light without limit; nothing clips, whites stay apart."""
+        return 1 - torch.exp(-radiance * self.exposure)
+
+    def views(self, camera: Pinhole, T_world_cam: Tensor) -> Views:
+        """Return tensors of every view; poses are (b, 4, 4)."""
+        hits = self.caster.cast(camera, T_world_cam)
+        points = self._points(camera, T_world_cam.to(self.device, torch.float32), hits)
+        radiance = self._shade(camera, points)
+        facing = (points.normal * points.to_eye).sum(-1)
+        shape = hits.depth_m.shape
+
+        def spread(values: Tensor) -> Tensor:
+            whole = torch.zeros(
+                (shape[0] * shape[1], *values.shape[1:]), dtype=values.dtype, device=self.device
+            )
+            whole[points.ray] = values
+            return camera.untile(whole.reshape(*shape, *values.shape[1:])).contiguous()
+
+        return Views(
+            spread(points.depth_m),
+            spread(radiance),
+            spread(points.normal),
+            spread(self._instance[points.solid]),
+            spread(self._gloss[points.solid]),
+            spread(facing),
+        )
+
+    def _points(self, camera: Pinhole, T: Tensor, hits: Hits) -> _Points:
+        solid = hits.solid.reshape(-1)
+        ray = torch.nonzero(solid >= 0)[:, 0]
+        solid = solid[ray]
+        directions = camera.tile_directions(self.device).transpose(1, 2).reshape(-1, 3)
+        view = ray // len(directions)
+        depth = hits.depth_m.reshape(-1)[ray]
+        ahead = directions[ray % len(directions)] * depth[:, None]
+        offset = _turn(T[:, :3, :3], view, ahead)
+        world = offset + T[view, :3, 3]
+        R = self.solids.R_world_obj
+        local = _turn(R.transpose(1, 2).contiguous(), solid, world - self.solids.center[solid])
+        normal_local = torch.zeros_like(local)
+        kinds = self.solids.kind[solid]
+        for kind in Kind:
+            mine = torch.nonzero(kinds == int(kind))[:, 0]
+            if len(mine):
+                which = solid[mine]
+                _, normal_local[mine] = field_local(
+                    kind, local[mine], self.solids.size[which], self.solids.round_m[which]
+                )
+        normal = _turn(R, solid, normal_local)
+        range_m = torch.linalg.vector_norm(offset, dim=1)
+        to_eye = -offset / range_m[:, None]
+        return _Points(view, ray, solid, depth, world, local, normal_local, normal, to_eye, range_m)
+
+    def _shade(self, camera: Pinhole, at: _Points) -> Tensor:
+        albedo = self._albedo(camera, at)
+        gloss = self._gloss[at.solid]
+        shine = torch.exp2(3 + 6.5 * gloss)
+        strength = 0.02 + 0.25 * gloss * gloss
+        diffuse = self.lighting.ambient(at.world, at.normal)
+        specular = torch.zeros_like(diffuse)
+        for k in range(len(self.world.lights)):
+            toward = self.lighting.position[k] - at.world
+            distance2 = (toward * toward).sum(-1)
+            toward = toward * torch.rsqrt(distance2)[:, None]
+            cosine = (toward * at.normal).sum(-1)
+            axis = self.lighting.axis[k]
+            beam = (-(toward @ axis)).clamp(min=0) if bool(axis.any()) else 1.0
+            arriving = cosine.clamp(min=0) * beam / (distance2 + self.lighting.radius2[k])
+            lit = torch.nonzero(arriving > 1e-4)[:, 0]
+            seen = self.lighting.shadow(k, at.world[lit], at.normal[lit])
+            light = (arriving[lit] * seen)[:, None] * self.lighting.power[k]
+            diffuse.index_add_(0, lit, light)
+            half = toward[lit] + at.to_eye[lit]
+            half = half / torch.linalg.vector_norm(half, dim=1, keepdim=True)
+            peak = (half * at.normal[lit]).sum(-1).clamp(min=0) ** shine[lit]
+            peak = peak * strength[lit] * (shine[lit] + 8) / 16
+            specular.index_add_(0, lit, light * peak[:, None])
+        return albedo * (diffuse + self._glow[at.solid][:, None]) + specular
+
+    def _albedo(self, camera: Pinhole, at: _Points) -> Tensor:
+        u, v, per_m = self._coordinates(at)
+        slant = (at.normal * at.to_eye).sum(-1).abs().clamp(min=0.08)
+        footprint = at.range_m / camera.fx * per_m * torch.rsqrt(slant) * 0.8
+        return self.textures.read(self._layer[at.solid], u, v, footprint)
+
+    def _coordinates(self, at: _Points) -> tuple[Tensor, Tensor, Tensor]:
+        """Return u, v and pictures a metre at every point."""
+        solid, p = at.solid, at.local
+        scale, shift = self._scale[solid], self._shift[solid]
+        kind = self.solids.kind[solid]
+        face = at.normal_local.abs().argmax(dim=1)
+        flat_u = torch.where(face == 0, 1, 0)
+        flat_v = torch.where(face == 2, 1, 2)
+        # Grain runs along the longer edge of each face.
+        outer = self.solids.outer[solid]
+        longer_v = _pick(outer, flat_v) > _pick(outer, flat_u)
+        swap = self._long_axis[solid] & longer_v
+        axis_u, axis_v = torch.where(swap, flat_v, flat_u), torch.where(swap, flat_u, flat_v)
+        u = _pick(p, axis_u) * _pick(scale, axis_u)
+        v = -_pick(p, axis_v) * _pick(scale, axis_v)
+        per_m = torch.maximum(_pick(scale, axis_u), _pick(scale, axis_v))
+        wrapped = (kind == int(Kind.FRUSTUM)) | (kind == int(Kind.TORUS))
+        side = wrapped & (face != 2)
+        angle = torch.atan2(p[:, 1], p[:, 0])
+        u = torch.where(side, angle * scale[:, 0], torch.where(wrapped, p[:, 0] * scale[:, 1], u))
+        v = torch.where(
+            side, -p[:, 2] * scale[:, 2], torch.where(wrapped, p[:, 1] * scale[:, 1], v)
+        )
+        per_m = torch.where(wrapped, torch.where(side, scale[:, 2], scale[:, 1]), per_m)
+        return u + shift[:, 0], v + shift[:, 1], per_m
+
+    def _meter(self) -> float:
+        """Return the exposure that puts the middle of the scene at `MEDIAN_LEVEL`."""
+        low, high = (torch.tensor(b, dtype=torch.float32) for b in self.world.bounds_m)
+        eye = (low + high) / 2 if self.world.focus_m is None else low * 0.3 + high * 0.7
+        forward = torch.tensor([[1.0, 0, -0.3], [-1, 0, -0.3], [0, 1, -0.3], [0, -1, -0.3]])
+        if self.world.focus_m is not None:
+            forward = (torch.tensor(self.world.focus_m) - eye)[None]
+        poses = torch.eye(4).repeat(len(forward), 1, 1)
+        poses[:, :3, 2] = forward / torch.linalg.vector_norm(forward, dim=1, keepdim=True)
+        right = torch.linalg.cross(poses[:, :3, 2], torch.tensor([[0.0, 0, 1]]))
+        poses[:, :3, 0] = right / torch.linalg.vector_norm(right, dim=1, keepdim=True)
+        poses[:, :3, 1] = torch.linalg.cross(poses[:, :3, 2], poses[:, :3, 0])
+        poses[:, :3, 3] = eye
+        side = 4 * TILE_PX
+        views = self.views(Pinhole(side, side, side / 2, side / 2, side / 2, side / 2), poses)
+        level = views.radiance.mean(-1)[views.depth_m > 0].median()
+        return float(-np.log(1 - MEDIAN_LEVEL) / max(float(level), 1e-6))
+
+
+def pinhole(camera: Intrinsics) -> Pinhole:
+    """Return the tensor camera of an ideal lens."""
+    return Pinhole(camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy)
+
+
+def poses_tensor(T_world_cam: Sequence[Pose]) -> Tensor:
+    """Return (b, 4, 4) float32."""
+    return torch.from_numpy(np.stack([T.matrix for T in T_world_cam]).astype(np.float32))
+
+
+def encode_srgb(linear: Tensor) -> Tensor:
+    """Return uint8 sRGB (IEC 61966-2-1) of linear 0..1."""
+    x = linear.clamp(0, 1)
+    curve = torch.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
+    return (curve * 255 + 0.5).to(torch.uint8)
+
+
+def _turn(rotations: Tensor, which: Tensor, vectors: Tensor) -> Tensor:
+    """Return every vector (n, 3) turned by its own of (m, 3, 3) rotations."""
+    return torch.bmm(rotations[which], vectors[:, :, None])[:, :, 0]
+
+
+def _pick(values: Tensor, axis: Tensor) -> Tensor:
+    return values.gather(1, axis[:, None])[:, 0]
+
+
+def _mapping(world: World, index: int) -> tuple[tuple[float, float, float], tuple[float, float]]:
+    """Return pictures a metre along the three local axes, and the shift, of one part."""
+    part = world.parts[index]
+    outer = part.shape.outer_half_m()
+    tile = part.material.tile_m
+    if part.shape.kind in (Kind.FRUSTUM, Kind.TORUS):
+        # Round things are wrapped a whole number of times, so that the seam closes.
+        girth = 2 * np.pi * max(outer[0], 1e-3)
+        times = max(1, round(girth / tile)) if tile else 1
+        fit = 1 / (2 * max(outer[2], 1e-3))
+        across = 1 / tile if tile else 1 / (2 * max(outer[0], 1e-3))
+        return (times / (2 * np.pi), across, 1 / tile if tile else fit), (
+            part.shift if tile else (0.5, 0.5)
+        )
+    if tile:
+        return (1 / tile, 1 / tile, 1 / tile), part.shift
+    x, y, z = (1 / (2 * max(h, 1e-3)) for h in outer)
+    return (x, y, z), (0.5, 0.5)

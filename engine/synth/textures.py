@@ -1,0 +1,69 @@
+"""Pictures of all materials of a world, stacked with smaller copies for distant views."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engine.synth.materials import Material
+
+
+class Textures:
+    """A stack of square pictures that is read at any place and blur."""
+
+    def __init__(self, pictures: list[Tensor], device: torch.device | str = "cpu") -> None:
+        """Stack pictures (edge, edge, 3) of one power-of-two edge, square root of reflectance."""
+        level = torch.stack(pictures).permute(0, 3, 1, 2)
+        self.edge_px = level.shape[-1]
+        self.count = len(pictures)
+        rows: list[Tensor] = []
+        starts: list[int] = []
+        total = 0
+        while True:
+            flat = level.permute(0, 2, 3, 1).reshape(-1, 3)
+            starts.append(total)
+            total += len(flat)
+            rows.append((flat * 255).round().to(torch.uint8))
+            if level.shape[-1] <= 4:
+                break
+            level = F.avg_pool2d(level, 2)
+        self._rows = torch.cat(rows).to(device)
+        self._starts = torch.tensor(starts, device=device)
+
+    def read(self, layer: Tensor, u: Tensor, v: Tensor, footprint: Tensor) -> Tensor:
+        """Return linear reflectance (n, 3).
+
+        Args:
+            layer: (n,) which picture.
+            u: (n,) across, one picture a unit, repeating.
+            v: (n,) down, likewise.
+            footprint: (n,) how much of the picture one pixel covers, as a fraction of its edge.
+        """
+        wanted = torch.log2((footprint * self.edge_px).clamp(min=1)).clamp(
+            max=len(self._starts) - 1.001
+        )
+        sharp = wanted.long()
+        blend = (wanted - sharp)[:, None]
+        fine = self._bilinear(layer, u, v, sharp)
+        coarse = self._bilinear(layer, u, v, sharp + 1)
+        value = fine + (coarse - fine) * blend
+        return value * value
+
+    def _bilinear(self, layer: Tensor, u: Tensor, v: Tensor, level: Tensor) -> Tensor:
+        edge = self.edge_px >> level
+        x, y = u * edge - 0.5, v * edge - 0.5
+        left, top = torch.floor(x), torch.floor(y)
+        across, down = (x - left)[:, None], (y - top)[:, None]
+        x0, y0 = torch.remainder(left.long(), edge), torch.remainder(top.long(), edge)
+        x1, y1 = torch.remainder(x0 + 1, edge), torch.remainder(y0 + 1, edge)
+        base = self._starts[level] + layer * edge * edge
+        upper = self._row(base + y0 * edge + x0).lerp(self._row(base + y0 * edge + x1), across)
+        lower = self._row(base + y1 * edge + x0).lerp(self._row(base + y1 * edge + x1), across)
+        return upper.lerp(lower, down)
+
+    def _row(self, index: Tensor) -> Tensor:
+        return self._rows[index].float() / 255
+
+
+def paint_all(materials: list[Material], edge_px: int, device: torch.device | str) -> Textures:
+    """Return the stack for these materials, in their order."""
+    return Textures([m.paint(edge_px) for m in materials], device)

@@ -1,0 +1,11 @@
+"""Finescan's front door: the first word says what to do, none opens the window."""
+
+import os
+
+# Threads of torch that wait in a spin slow a busy machine down tenfold. Read once, at its import.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from app.cli import main
+
+if __name__ == "__main__":
+    main()

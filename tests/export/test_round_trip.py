@@ -1,0 +1,112 @@
+"""Export, then load: the mesh comes back, whatever the format and whoever it was written for."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from engine.core.surface import Mesh, TexturedMesh
+from engine.export.axes import TARGETS
+from engine.export.formats import FORMATS
+from engine.export.load import load_mesh
+from engine.export.pictures import linear_from_srgb, srgb_from_linear
+from engine.export.write import export
+from tests.export.shapes import ball, finish, textured_ball
+
+CLOSE_M = 1e-5
+
+
+def _corners(mesh: Mesh) -> np.ndarray:
+    return mesh.vertices[mesh.faces]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", FORMATS)
+def test_corners_come_back_in_metres_and_upright(tmp_path, name, target):
+    mesh = ball()
+    finish(export(mesh, tmp_path / f"ball.{name}", target))
+    back = load_mesh(tmp_path / f"ball.{name}")
+    assert np.abs(_corners(back) - _corners(mesh)).max() < CLOSE_M
+    if FORMATS[name].shares_vertices:
+        assert np.array_equal(back.faces, mesh.faces)
+
+
+@pytest.mark.parametrize("name", ["glb", "obj", "ply", "usdz"])
+def test_vertex_colours_come_back_exactly(tmp_path, name):
+    mesh = ball(colored=True)
+    report = finish(export(mesh, tmp_path / f"ball.{name}"))
+    assert report.has_colors
+    assert np.array_equal(load_mesh(tmp_path / f"ball.{name}").colors, mesh.colors)
+
+
+@pytest.mark.parametrize("name", ["glb", "obj", "usdz"])
+@pytest.mark.parametrize("picture", ["png", "jpeg"])
+def test_texture_and_uv_come_back(tmp_path, name, picture):
+    surface = textured_ball()
+    report = finish(export(surface, tmp_path / f"ball.{name}", picture=picture))
+    assert report.has_texture
+    back = load_mesh(tmp_path / f"ball.{name}")
+    assert isinstance(back, TexturedMesh)
+    assert np.abs(back.uv - surface.uv).max() < 1e-6
+    error = np.abs(back.texture.astype(int) - surface.texture)
+    assert error.max() == 0 if picture == "png" else 0 < error.mean() < 4
+
+
+def test_ply_carries_the_texture_as_vertex_colours(tmp_path):
+    surface = textured_ball()
+    finish(export(surface, tmp_path / "ball.ply"))
+    colors = load_mesh(tmp_path / "ball.ply").colors
+    left, right = np.argmin(surface.uv[:, 0]), np.argmax(surface.uv[:, 0])
+    top, bottom = np.argmax(surface.uv[:, 1]), np.argmin(surface.uv[:, 1])
+    middle = surface.texture.shape[0] // 2
+    assert np.array_equal(colors[left], surface.texture[middle, 0])
+    assert np.array_equal(colors[right], surface.texture[middle, -1])
+    # v runs up, rows run down.
+    assert np.array_equal(colors[top], surface.texture[0, middle])
+    assert np.array_equal(colors[bottom], surface.texture[-1, middle])
+
+
+@st.composite
+def meshes(draw):
+    count = draw(st.integers(3, 12))
+    vertices = draw(
+        arrays(np.float32, (count, 3), elements=st.floats(-50, 50, width=32), unique=True)
+    )
+    corner = st.integers(0, count - 1)
+    triangle = st.tuples(corner, corner, corner).filter(lambda t: len(set(t)) == 3)
+    faces = draw(st.lists(triangle, min_size=1, max_size=12, unique=True))
+    colors = draw(st.none() | arrays(np.uint8, (count, 3)))
+    return Mesh(vertices, np.array(faces, np.int32), colors)
+
+
+@given(mesh=meshes(), name=st.sampled_from(list(FORMATS)), target=st.sampled_from(list(TARGETS)))
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_mesh_comes_back(tmp_path, mesh, name, target):
+    path = tmp_path / f"any.{name}"
+    finish(export(mesh, path, target))
+    back = load_mesh(path)
+    assert len(back.faces) == len(mesh.faces)
+    assert np.abs(_corners(back) - _corners(mesh)).max() < CLOSE_M
+    if FORMATS[name].carries_colors and mesh.colors is not None:
+        assert np.array_equal(back.colors[back.faces], mesh.colors[mesh.faces])
+
+
+def test_a_foreign_file_is_read_in_the_frame_of_the_program_named(tmp_path):
+    text = "v 0 0 0\nv 100 0 0\nv 0 100 0\nf 1 2 3\n"
+    (tmp_path / "foreign.obj").write_text(text)
+    as_world = load_mesh(tmp_path / "foreign.obj")
+    assert as_world.vertices.max() == 100
+    as_unreal = load_mesh(tmp_path / "foreign.obj", target="unreal")
+    assert np.allclose(as_unreal.vertices, [[0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    as_unity = load_mesh(tmp_path / "foreign.obj", target="unity")
+    assert np.allclose(as_unity.vertices[2], [0, 0, 100])
+
+
+def test_light_is_linear_and_back():
+    every = np.arange(256, dtype=np.uint8)
+    assert np.array_equal(srgb_from_linear(linear_from_srgb(every)), every)
+    # Half the light is encoded as 188, not 128.
+    assert srgb_from_linear(np.array([0.5]))[0] == 188

@@ -1,0 +1,62 @@
+"""Windows on a virtual screen; without any screen these tests are skipped."""
+
+import os
+import sys
+import threading
+
+import pytest
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer
+from PySide6.QtWidgets import QApplication
+
+from ui import theme
+
+
+def _why_not():
+    if sys.platform != "linux":
+        return ""
+    if os.environ.get("QT_QPA_PLATFORM", "xcb") != "xcb":
+        return "needs the xcb platform: the others draw no 3D here"
+    if not os.environ.get("DISPLAY"):
+        return "no screen: run under xvfb-run"
+    return ""
+
+
+def pytest_collection_modifyitems(items):
+    why = _why_not()
+    for item in items:
+        if item.path.parent.name == "gui":
+            item.add_marker("gui")
+            if why:
+                item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.fixture(scope="session")
+def qapp_cls():
+    # Must be set before the application exists, and this is asked for just before that.
+    QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
+    return QApplication
+
+
+@pytest.fixture(scope="session")
+def dressed(qapp):
+    theme.apply(qapp)
+    return qapp
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(dressed, capfd):
+    """Fail a test that leaves windows, timers or threads, or whose drawing failed."""
+    threads = set(threading.enumerate())
+    widgets = set(dressed.topLevelWidgets())
+    yield
+    dressed.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    dressed.processEvents()
+    left = set(dressed.topLevelWidgets()) - widgets
+    assert not [w for w in left if w.isVisible()]
+    assert not [
+        timer for widget in left for timer in widget.findChildren(QTimer) if timer.isActive()
+    ]
+    assert set(threading.enumerate()) == threads
+    # pyqtgraph prints what goes wrong while painting and carries on.
+    out, err = capfd.readouterr()
+    assert "Error while drawing" not in out + err

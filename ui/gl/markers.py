@@ -1,0 +1,98 @@
+"""What is drawn beside the surface: floor, camera, and the way it came."""
+
+import numpy as np
+from pyqtgraph.opengl import GLLinePlotItem, GLViewWidget
+
+from engine.core.arrays import F32
+from engine.core.poses import Pose
+
+FRUSTUM_DEPTH_M = 0.25
+FRUSTUM_HALF_WIDTH_M = 0.16
+FRUSTUM_HALF_HEIGHT_M = 0.12
+PATH_STEP_M = 0.02
+PATH_LIMIT = 4096
+FLOOR_HALF_M = 6
+
+_CAMERA_RGBA = (0.30, 0.76, 0.85, 1.0)
+_PATH_RGBA = (0.30, 0.76, 0.85, 0.55)
+_FLOOR_RGBA = (0.55, 0.62, 0.72, 0.14)
+
+
+def frustum_lines(T_world_cam: Pose) -> F32:
+    """Return line ends (16, 3) in the world: pyramid of the view, and a tick that marks up."""
+    w, h, d = FRUSTUM_HALF_WIDTH_M, FRUSTUM_HALF_HEIGHT_M, FRUSTUM_DEPTH_M
+    corners = np.array([[-w, -h, d], [w, -h, d], [w, h, d], [-w, h, d]])
+    apex = np.zeros(3)
+    lines = [point for corner in corners for point in (apex, corner)]
+    lines += [point for i in range(4) for point in (corners[i], corners[(i + 1) % 4])]
+    return T_world_cam.apply(np.array(lines)).astype(np.float32)
+
+
+class Path:
+    """Where the camera has been, in bounded memory: a full path keeps every second point."""
+
+    def __init__(self) -> None:
+        self._points: list[F32] = []
+        self._step_m = PATH_STEP_M
+
+    def add(self, point_world: F32) -> bool:
+        """Return whether the point was far enough from the last one to be kept."""
+        if self._points and np.linalg.norm(point_world - self._points[-1]) < self._step_m:
+            return False
+        self._points.append(np.asarray(point_world, np.float32))
+        if len(self._points) > PATH_LIMIT:
+            self._points = self._points[::2]
+            self._step_m *= 2
+        return True
+
+    def points(self) -> F32:
+        """Return the path (n, 3), world, oldest first."""
+        return np.array(self._points, np.float32).reshape(-1, 3)
+
+
+class Markers:
+    """Floor grid, camera pyramid and path in one view."""
+
+    def __init__(self, view: GLViewWidget) -> None:
+        """Add the floor; camera and path appear with the first pose."""
+        self._view = view
+        self._path = Path()
+        self._floor = _lines("lines", _FLOOR_RGBA)
+        self._camera = _lines("lines", _CAMERA_RGBA, width=2.0)
+        self._trail = _lines("line_strip", _PATH_RGBA, width=1.5)
+        self.set_floor(0.0, 0.0, 0.0)
+        for item in (self._floor, self._camera, self._trail):
+            view.addItem(item)
+
+    def set_floor(self, x_m: float, y_m: float, z_m: float) -> None:
+        """Lay the grid of one-metre squares at a height, about a point."""
+        ticks = np.arange(-FLOOR_HALF_M, FLOOR_HALF_M + 1, dtype=np.float32)
+        along = np.array([[-FLOOR_HALF_M], [FLOOR_HALF_M]], np.float32)
+        lines = []
+        for tick in ticks:
+            lines.append(np.hstack([np.full((2, 1), tick), along, np.zeros((2, 1))]))
+            lines.append(np.hstack([along, np.full((2, 1), tick), np.zeros((2, 1))]))
+        centre = np.array([np.round(x_m), np.round(y_m), z_m])
+        self._floor.setData(pos=np.concatenate(lines) + centre)
+
+    def show_camera(self, T_world_cam: Pose) -> None:
+        """Put the pyramid at a pose and lengthen the path."""
+        self._camera.setData(pos=frustum_lines(T_world_cam))
+        if self._path.add(T_world_cam.translation.astype(np.float32)):
+            self._trail.setData(pos=self._path.points())
+
+    def hide_camera(self) -> None:
+        """Show the path no more, and no camera: the scan is over."""
+        self._camera.setVisible(False)
+        self._trail.setVisible(False)
+
+
+def _lines(mode: str, rgba: tuple[float, ...], width: float = 1.0) -> GLLinePlotItem:
+    return GLLinePlotItem(
+        pos=np.zeros((2, 3), np.float32),
+        color=rgba,
+        mode=mode,
+        width=width,
+        antialias=True,
+        glOptions="translucent",
+    )

@@ -1,0 +1,254 @@
+"""The big 3D view: surface, floor and camera, seen from where the user likes."""
+
+from typing import Protocol
+
+import numpy as np
+from pyqtgraph import Vector
+from pyqtgraph.opengl import GLMeshItem, GLViewWidget
+from pyqtgraph.opengl.shaders import FragmentShader, ShaderProgram, VertexShader
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QMouseEvent, QOffscreenSurface, QOpenGLContext
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from engine.core.arrays import F32, U8
+from engine.core.news import ScanNews
+from engine.core.poses import Pose
+from engine.core.surface import Mesh, TexturedMesh
+from ui import theme
+from ui.gl.markers import Markers
+from ui.gl.pages import Pages
+
+OLDEST_GL = (3, 2)
+FOV_DEG = 60.0
+HOME_DISTANCE_M = 7.0
+HOME_ELEVATION_DEG = 35.0
+HOME_AZIMUTH_DEG = 45.0
+# The camera in hand trembles; the view glides after it by this share per frame.
+FOLLOW_SHARE = 0.08
+
+# A lamp on the viewer's forehead, shining straight ahead. The face's direction comes from how the
+# position changes between neighbouring pixels, so no normals are computed, stored or uploaded, and
+# no seam shows at the border of two patches. The bottom row of the projection is the view axis.
+_VERTEX = """#version 150
+uniform mat4 u_mvp;
+in vec3 a_position;
+in vec4 a_color;
+out vec3 v_world;
+out vec4 v_color;
+flat out vec3 v_axis;
+void main() {
+    v_world = a_position;
+    v_color = a_color;
+    v_axis = normalize(vec3(u_mvp[0][3], u_mvp[1][3], u_mvp[2][3]));
+    gl_Position = u_mvp * vec4(a_position, 1.0);
+}
+"""
+_FRAGMENT = """#version 150
+in vec3 v_world;
+in vec4 v_color;
+flat in vec3 v_axis;
+out vec4 color;
+void main() {
+    vec3 normal = normalize(cross(dFdx(v_world), dFdy(v_world)));
+    float light = 0.55 + 0.45 * abs(dot(normal, v_axis));
+    color = vec4(v_color.rgb * light, 1.0);
+}
+"""
+
+
+class SurfaceView(Protocol):
+    """What a page can ask of the 3D view, whether or not there is one."""
+
+    def absorb(self, news: ScanNews) -> None:
+        """Take in patches and the camera's place."""
+        ...
+
+    def work(self, deadline_s: float) -> bool:
+        """Draw until a `perf_counter` time; return whether something is left to draw."""
+        ...
+
+    def show_result(self, result: Mesh | TexturedMesh) -> None:
+        """Show the finished mesh in place of the growing one."""
+        ...
+
+    def set_follow(self, follow: bool) -> None:
+        """Glide after the camera, or stay."""
+        ...
+
+    def reset_view(self) -> None:
+        """Look from the first place again."""
+        ...
+
+    def fit_view(self) -> None:
+        """Look at everything."""
+        ...
+
+
+def opengl_works() -> bool:
+    """Return whether this screen can draw in 3D."""
+    surface = QOffscreenSurface()
+    surface.create()
+    context = QOpenGLContext()
+    if not context.create() or not context.makeCurrent(surface):
+        return False
+    version = context.format().version()
+    context.doneCurrent()
+    return tuple(version) >= OLDEST_GL
+
+
+class Viewport(QWidget):
+    """Orbit: left drag. Pan: middle drag, or Shift and left drag. Zoom: wheel."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Show an empty floor."""
+        super().__init__(parent)
+        self.setMinimumSize(320, 240)
+        self.gl = GLViewWidget(self)
+        self.gl.setAccessibleName("3D view of the scan")
+        self.gl.setBackgroundColor(theme.BACKGROUND)
+        self.gl.installEventFilter(self)
+        fill = QVBoxLayout(self)
+        fill.setContentsMargins(0, 0, 0, 0)
+        fill.addWidget(self.gl)
+        self._shader = ShaderProgram(
+            "headlight", [VertexShader(_VERTEX), FragmentShader(_FRAGMENT)]
+        )
+        self._markers = Markers(self.gl)
+        self.pages = Pages(self.gl, self._shader)
+        self._result: GLMeshItem | None = None
+        self._result_bounds: tuple[F32, F32] | None = None
+        self._follow = False
+        self._is_framed = False
+        self.reset_view()
+
+    def absorb(self, news: ScanNews) -> None:
+        """Take in patches and the camera's place."""
+        self.pages.book.absorb(news.patches)
+        if news.track is not None and news.track.T_world_cam is not None:
+            self._markers.show_camera(news.track.T_world_cam)
+            if self._follow:
+                self._glide(news.track.T_world_cam)
+            self.gl.update()
+
+    def work(self, deadline_s: float) -> bool:
+        """Draw until a `perf_counter` time; return whether something is left to draw."""
+        had_pages = self.pages.page_count > 0
+        centre = self.gl.opts["center"]
+        eye = np.array([centre.x(), centre.y(), centre.z()], np.float32)
+        has_more = self.pages.work(deadline_s, eye)
+        if not had_pages and self.pages.page_count and not self._is_framed:
+            self._is_framed = True
+            self.fit_view()
+        return has_more
+
+    def show_result(self, result: Mesh | TexturedMesh) -> None:
+        """Show the finished mesh in place of the growing one."""
+        mesh = result.mesh if isinstance(result, TexturedMesh) else result
+        self.pages.set_visible(False)
+        self._markers.hide_camera()
+        if self._result is None:
+            self._result = GLMeshItem(shader=self._shader, smooth=True, computeNormals=False)
+            self.gl.addItem(self._result)
+        self._result.setMeshData(
+            vertexes=mesh.vertices, faces=mesh.faces, vertexColors=vertex_colors(result)
+        )
+        self._result_bounds = mesh.bounds_m()
+
+    def set_follow(self, follow: bool) -> None:
+        """Glide after the camera, or stay."""
+        self._follow = follow
+
+    def reset_view(self) -> None:
+        """Look from the first place again."""
+        self.gl.setCameraParams(
+            center=Vector(0, 0, 1),
+            distance=HOME_DISTANCE_M,
+            elevation=HOME_ELEVATION_DEG,
+            azimuth=HOME_AZIMUTH_DEG,
+            fov=FOV_DEG,
+        )
+
+    def fit_view(self) -> None:
+        """Look at everything."""
+        bounds = self._result_bounds or self.pages.book.bounds_m()
+        if bounds is None:
+            self.reset_view()
+            return
+        low, high = bounds
+        middle = (low + high) / 2
+        radius = max(float(np.linalg.norm(high - low)) / 2, 0.2)
+        aspect = max(self.width(), 1) / max(self.height(), 1)
+        half = np.tan(np.radians(FOV_DEG / 2)) * min(1.0, 1 / aspect)
+        self._markers.set_floor(float(middle[0]), float(middle[1]), float(low[2]))
+        self.gl.setCameraParams(center=Vector(*middle), distance=radius / np.sin(np.arctan(half)))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Let Shift and left drag pan, for those without a middle button."""
+        if isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseMove:
+            shift = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+            if shift and event.buttons() == Qt.MouseButton.LeftButton:
+                moved = event.position() - self.gl.mousePos
+                self.gl.mousePos = event.position()
+                self.gl.pan(moved.x(), moved.y(), 0, relative="view-upright")
+                return True
+        return super().eventFilter(watched, event)
+
+    def _glide(self, T_world_cam: Pose) -> None:
+        ahead_m = 1.5
+        aim = T_world_cam.apply(np.array([0.0, 0.0, ahead_m]))
+        self.gl.opts["center"] += Vector(*aim - np.array(self.gl.opts["center"])) * FOLLOW_SHARE
+        heading = T_world_cam.rotation[:, 2]
+        if np.hypot(heading[0], heading[1]) > 0.2:
+            behind_deg = np.degrees(np.arctan2(-heading[1], -heading[0]))
+            turn = (behind_deg - self.gl.opts["azimuth"] + 180) % 360 - 180
+            self.gl.opts["azimuth"] += turn * FOLLOW_SHARE
+        self.gl.update()
+
+
+class NoViewport(QLabel):
+    """Stands where the 3D view would be on a screen that cannot draw one."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        """Say so."""
+        super().__init__(
+            "No 3D view here\n\nThis screen offers no OpenGL 3.2. Scanning, finishing and\n"
+            "exporting work as usual. Update the graphics driver to see the mesh grow.",
+            parent,
+        )
+        self.setProperty("role", "muted")
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+
+    def absorb(self, news: ScanNews) -> None:
+        """Take nothing in."""
+
+    def work(self, deadline_s: float) -> bool:
+        """Have nothing to draw."""
+        return False
+
+    def show_result(self, result: Mesh | TexturedMesh) -> None:
+        """Show nothing."""
+
+    def set_follow(self, follow: bool) -> None:
+        """Follow nothing."""
+
+    def reset_view(self) -> None:
+        """Look nowhere."""
+
+    def fit_view(self) -> None:
+        """Look nowhere."""
+
+
+def vertex_colors(result: Mesh | TexturedMesh) -> U8:
+    """Return (n, 4) RGBA: the mesh's own colours, else the texture's at every vertex, else grey."""
+    mesh = result.mesh if isinstance(result, TexturedMesh) else result
+    colors = np.full((len(mesh.vertices), 4), 255, np.uint8)
+    if mesh.colors is not None:
+        colors[:, :3] = mesh.colors
+    elif isinstance(result, TexturedMesh):
+        height, width = result.texture.shape[:2]
+        column = np.clip(result.uv[:, 0] * width, 0, width - 1).astype(np.int64)
+        row = np.clip((1 - result.uv[:, 1]) * height, 0, height - 1).astype(np.int64)
+        colors[:, :3] = result.texture[row, column]
+    else:
+        colors[:, :3] = 190
+    return colors

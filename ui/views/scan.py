@@ -1,0 +1,260 @@
+"""The live page: what the camera sees, the mesh as it grows, and very few buttons."""
+
+from collections.abc import Callable
+
+import numpy as np
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QImage, QPixmap, QResizeEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from engine.core.arrays import U8
+from engine.core.faults import Fault
+from engine.core.news import FaultNews, ScanNews, ScanState, ScanStats
+from ui.bridge import FINAL, Bridge
+from ui.gl.viewport import NoViewport, Viewport, opengl_works
+from ui.ports import ScanPort
+from ui.theme import GAP_PX
+from ui.views.record import RecordButton
+
+SIDE_PX = 360
+SAYS = {
+    ScanState.READY: ("Ready", "Press the round button or Space to begin."),
+    ScanState.SCANNING: ("Scanning", "Space pauses. Finish makes the final mesh."),
+    ScanState.PAUSED: ("Paused", "Space goes on. Finish makes the final mesh."),
+    ScanState.FINISHING: ("Finishing", "Making the final mesh."),
+    ScanState.DONE: ("Done", "The mesh is ready to be exported."),
+    ScanState.FAILED: ("Stopped", "The scan could not be finished."),
+    ScanState.ABORTED: ("Stopped", "The scan was closed."),
+}
+
+
+class ScanView(QWidget):
+    """One scan from beginning to end.
+
+    `faulted` passes on every fault, `asked_export` and `asked_close` what the user wants next.
+    """
+
+    faulted = Signal(object)
+    asked_export = Signal()
+    asked_close = Signal()
+
+    def __init__(self, port: ScanPort, parent: QWidget | None = None) -> None:
+        """Show a scan that has not begun and let its news in."""
+        super().__init__(parent)
+        self.port = port
+        self.view = Viewport(self) if opengl_works() else NoViewport(self)
+        self._shown_state: ScanState | None = None
+        self._picture: QPixmap | None = None
+        self._stats = ScanStats()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self._side())
+        row.addWidget(self.view, 1)
+        self.bridge = Bridge(port, self._show, self.view.work, self)
+        self.bridge.start()
+        self._show_state(port.state)
+
+    def toggle(self) -> None:
+        """Do what the round button does: begin, pause, or go on."""
+        action = {
+            ScanState.READY: self.port.start,
+            ScanState.SCANNING: self.port.pause,
+            ScanState.PAUSED: self.port.resume,
+        }.get(self.port.state)
+        if action is not None:
+            self._command(action)
+
+    def finish(self) -> None:
+        """Read no more and make the final mesh."""
+        self._command(self.port.finish)
+
+    def toggle_follow(self) -> None:
+        """Follow the camera, or no more."""
+        self._follow.toggle()
+
+    def shut(self) -> None:
+        """Let no more news in and stop the scan."""
+        self.bridge.stop()
+        self.port.abort()
+
+    @property
+    def can_export(self) -> bool:
+        """Whether there is a finished mesh."""
+        return self.port.result is not None
+
+    def state_text(self) -> str:
+        """Return the word on the screen for where the scan is."""
+        return self._state.text()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the picture's shape."""
+        super().resizeEvent(event)
+        self._fit_picture()
+
+    def _side(self) -> QFrame:
+        side = QFrame(self)
+        side.setProperty("role", "panel")
+        side.setFixedWidth(SIDE_PX)
+        self._title = _label(self.port.title, "muted")
+        self._title.setToolTip("\n".join(self.port.remarks))
+        self._camera = _label("The camera picture appears here", "picture")
+        self._camera.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._camera.setMinimumHeight(246)
+        self._camera.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._camera.setAccessibleName("Camera picture; amber where no depth is known")
+        legend = _label("Amber: no depth known there", "small")
+        self._state = _label("", "state")
+        self._hint = _label("", "muted")
+        self._hint.setWordWrap(True)
+        self._hint.setMinimumHeight(44)
+        self._hint.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._bar = QProgressBar(side)
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(8)
+
+        self.record = RecordButton(side)
+        self.record.clicked.connect(self.toggle)
+        self.finish_button = QPushButton("Finish", side)
+        self.finish_button.clicked.connect(self.finish)
+        self.export_button = QPushButton("Export…", side)
+        self.export_button.setProperty("role", "primary")
+        self.export_button.clicked.connect(self.asked_export)
+        self.another_button = QPushButton("Scan another", side)
+        self.another_button.clicked.connect(self.asked_close)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(12)
+        buttons.addWidget(self.record)
+        buttons.addStretch()
+        for button in (self.finish_button, self.another_button, self.export_button):
+            buttons.addWidget(button)
+
+        self._follow = QCheckBox("Follow the camera", side)
+        self._follow.toggled.connect(self.view.set_follow)
+        self._details_button = QPushButton("Details ▸", side)
+        self._details_button.setProperty("role", "link")
+        self._details_button.setCheckable(True)
+        self._details_button.toggled.connect(self._open_details)
+        self._details = _label("", "small")
+        self._details.setVisible(False)
+
+        column = QVBoxLayout(side)
+        column.setContentsMargins(GAP_PX, GAP_PX, GAP_PX, GAP_PX)
+        column.setSpacing(10)
+        column.addWidget(self._title)
+        column.addWidget(self._camera)
+        column.addWidget(legend)
+        column.addSpacing(8)
+        column.addWidget(self._state)
+        column.addWidget(self._hint)
+        column.addWidget(self._bar)
+        column.addSpacing(8)
+        column.addLayout(buttons)
+        column.addStretch()
+        column.addWidget(self._follow)
+        column.addWidget(self._details_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self._details)
+        return side
+
+    def _show(self, news: ScanNews) -> None:
+        self.view.absorb(news)
+        if news.track is not None and news.track.preview is not None:
+            self._picture = _pixmap(news.track.preview)
+            self._fit_picture()
+        if news.stats is not None:
+            self._stats = news.stats
+            if news.state is not ScanState.FINISHING and news.stats.frames_total:
+                self._set_bar(news.stats.frames_used, news.stats.frames_total)
+        for fault in news.faults:
+            self.faulted.emit(fault)
+        if news.state is not self._shown_state:
+            self._show_state(news.state)
+        if news.progress is not None and news.state is ScanState.FINISHING:
+            self._hint.setText(f"{news.progress.stage.capitalize()}.")
+            self._set_bar(news.progress.done, news.progress.total)
+        if self._details.isVisible():
+            self._show_details()
+
+    def _show_state(self, state: ScanState) -> None:
+        self._shown_state = state
+        word, hint = SAYS[state]
+        if state is ScanState.PAUSED and not self.port.can_resume:
+            hint = "The source has ended early. Finish makes a mesh of what was scanned."
+        self._state.setText(word)
+        self._hint.setText(hint)
+        self._bar.setVisible(state in (ScanState.SCANNING, ScanState.PAUSED, ScanState.FINISHING))
+        if state is ScanState.FINISHING:
+            self._set_bar(0, 0)
+        over = state in FINAL
+        self.record.show_state(state, self.port.can_resume)
+        self.record.setVisible(not over)
+        self.finish_button.setVisible(not over)
+        self.finish_button.setEnabled(state in (ScanState.SCANNING, ScanState.PAUSED))
+        self.another_button.setVisible(over)
+        self.export_button.setVisible(self.can_export)
+        self._follow.setEnabled(not over)
+        if state is ScanState.DONE and self.port.result is not None:
+            self.view.show_result(self.port.result)
+        if not self.bridge.is_running and not over:
+            self.bridge.start()
+
+    def _command(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Fault as fault:
+            self.faulted.emit(FaultNews(fault.says, fault.remedy, fault.severity.value))
+
+    def _set_bar(self, done: int, total: int) -> None:
+        self._bar.setRange(0, total)
+        self._bar.setValue(min(done, total))
+
+    def _fit_picture(self) -> None:
+        if self._picture is None:
+            return
+        width = SIDE_PX - 2 * GAP_PX
+        room = QSize(width, 300)
+        scaled = self._picture.scaled(
+            room, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+        )
+        self._camera.setFixedHeight(scaled.height())
+        self._camera.setPixmap(scaled)
+
+    def _open_details(self, on: bool) -> None:
+        self._details_button.setText("Details ▾" if on else "Details ▸")
+        self._details.setVisible(on)
+        self._show_details()
+
+    def _show_details(self) -> None:
+        stats = self._stats
+        lines = [
+            f"Frames read {stats.frames_read:,}   fused {stats.frames_used:,}"
+            + (f"   of {stats.frames_total:,}" if stats.frames_total else ""),
+            f"Not used {stats.dropped:,}   speed {stats.frames_per_second:.1f} frames/s",
+            f"Triangles {stats.faces:,}",
+            f"Slowest window tick (p99) {self.bridge.slow_tick_ms():.1f} ms",
+        ]
+        self._details.setText("\n".join(lines))
+
+
+def _label(text: str, role: str) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("role", role)
+    return label
+
+
+def _pixmap(picture: U8) -> QPixmap:
+    rows, columns = picture.shape[:2]
+    packed = np.ascontiguousarray(picture)
+    image = QImage(packed.data, columns, rows, 3 * columns, QImage.Format.Format_RGB888)
+    # The pixmap copies, so the array need not outlive this call.
+    return QPixmap.fromImage(image)
