@@ -20,6 +20,7 @@ from engine.core.news import Progress, ScanState
 from engine.core.settings import Settings
 from engine.core.surface import Mesh, TexturedMesh
 from engine.evaluation.preview import preview
+from engine.evaluation.synthetic import synthetic_scores
 from engine.export.write import export
 from engine.runtime.progress import run_job
 from engine.sources.base import FrameSource, SourceInfo
@@ -71,8 +72,9 @@ def scan(
         on_progress(Progress("preview", 0, 1))
         with _timed(seconds, "preview"):
             _write_preview(surface, pipeline, out / "preview.png")
+        on_progress(Progress("metrics", 0, 1))
         with _timed(seconds, "metrics"):
-            metrics = _metrics(source, surface, settings, on_progress)
+            metrics = _metrics(source, surface, settings)
         seconds["total"] = round(time.perf_counter() - started, 3)
         report: dict[str, Any] = {
             "source": _source_row(info, source, controller.failure),
@@ -164,7 +166,11 @@ def _drive(
 
 
 def _write_preview(surface: Mesh | TexturedMesh, pipeline: ScanPipeline, path: Path) -> None:
-    picture = preview(surface, pipeline.album.photos())
+    from engine.evaluation.images import Photo as Shot
+
+    picture = preview(
+        surface, [Shot(p.color, p.intrinsics, p.T_world_cam) for p in pipeline.album.photos()]
+    )
     good, data = cv2.imencode(".png", picture[..., ::-1])
     if not good:
         raise BadInput("The preview could not be encoded.")
@@ -175,19 +181,12 @@ def _write_preview(surface: Mesh | TexturedMesh, pipeline: ScanPipeline, path: P
 
 
 def _metrics(
-    source: FrameSource,
-    surface: Mesh | TexturedMesh,
-    settings: Settings,
-    on_progress: Callable[[Progress], object],
+    source: FrameSource, surface: Mesh | TexturedMesh, settings: Settings
 ) -> dict[str, Any]:
     """Return scores where the truth is known, which is for synthetic worlds."""
     if not isinstance(source, SyntheticSource):
         return {}
-    from engine.evaluation.synthetic import synthetic_scores
-
-    return run_job(
-        synthetic_scores(source, surface, settings.depth.max_m), on_progress, lambda: False
-    )
+    return synthetic_scores(surface, source, max_m=settings.depth.max_m).as_json()
 
 
 def _source_row(info: SourceInfo, source: FrameSource, failure: Fault | None) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from engine.core.frames import Frame
 from engine.sources.base import FrameSource
 
 SHEET_COLUMNS, SHEET_PICTURES, SHEET_WIDTH_PX = 4, 12, 320
+# Pictures are taken from so many frames at the start: a long video takes long to decode.
+SHEET_FRAMES = 60
 
 
 def summary(source: FrameSource) -> dict[str, Any]:
@@ -43,13 +45,13 @@ def summary(source: FrameSource) -> dict[str, Any]:
 
 
 def contact_sheet(source: FrameSource, path: Path) -> None:
-    """Write a picture of frames spread over the whole recording.
+    """Write one picture of frames spread over the beginning of the recording.
 
     Raises:
         BadInput: no frame has a picture.
         CannotWrite: the file cannot be written.
     """
-    count = source.describe().frame_count or SHEET_PICTURES
+    count = min(source.describe().frame_count or SHEET_FRAMES, SHEET_FRAMES)
     step = max(1, math.ceil(count / SHEET_PICTURES))
     pictures = [
         shown
@@ -65,6 +67,7 @@ def contact_sheet(source: FrameSource, path: Path) -> None:
         y, x = i // SHEET_COLUMNS * height, i % SHEET_COLUMNS * SHEET_WIDTH_PX
         sheet[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
     except OSError as error:
         raise CannotWrite(f"{path} cannot be written ({error.strerror}).") from error

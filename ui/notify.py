@@ -22,8 +22,7 @@ class Toasts(QWidget):
         """Lie invisibly over the parent's corner."""
         super().__init__(parent)
         self._over = parent
-        self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
-        self.setStyleSheet("background: transparent;")
+        self.setProperty("role", "toasts")
         self.setFixedWidth(WIDTH_PX)
         self._rows = QVBoxLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)

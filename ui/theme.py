@@ -34,7 +34,7 @@ QFrame[role="drop"] {{
 }}
 QFrame[role="drop"][over="true"] {{ border-color: {ACCENT}; background: {RAISED}; }}
 QFrame[role="drop"] QLabel {{ background: transparent; }}
-QLabel[role="picture"] {{ background: #0d0f13; border-radius: 8px; color: {MUTED}; }}
+QLabel[role="picture"], QFrame[role="panel"] QLabel[role="picture"] {{ background: #0d0f13; border-radius: 8px; color: {MUTED}; }}
 QPushButton, QFrame[role="panel"] QPushButton {{
     background: {RAISED}; border: 1px solid {LINE}; border-radius: 8px;
     padding: 9px 18px; font-size: {BODY_PX}px;
@@ -64,13 +64,23 @@ QLineEdit, QComboBox {{
 }}
 QLineEdit:focus, QComboBox:focus {{ border-color: {ACCENT}; }}
 QComboBox QAbstractItemView {{ background: {RAISED}; selection-background-color: {LINE}; }}
-QCheckBox {{ background: transparent; spacing: 8px; }}
+QCheckBox {{ background: transparent; spacing: 10px; }}
+QCheckBox::indicator, QFrame[role="panel"] QCheckBox::indicator {{
+    width: 16px; height: 16px; border: 2px solid {MUTED}; border-radius: 4px;
+    background: {BACKGROUND};
+}}
+QCheckBox::indicator:checked, QFrame[role="panel"] QCheckBox::indicator:checked {{
+    background: {ACCENT}; border-color: {ACCENT};
+}}
+QCheckBox::indicator:disabled {{ border-color: {LINE}; }}
+QCheckBox:disabled {{ color: #68727f; }}
 QMenuBar {{ background: {PANEL}; }}
 QMenuBar::item {{ background: transparent; padding: 6px 12px; }}
 QMenuBar::item:selected, QMenu::item:selected {{ background: {RAISED}; }}
 QMenu {{ background: {PANEL}; border: 1px solid {LINE}; padding: 6px; }}
 QMenu::item {{ padding: 6px 28px 6px 14px; }}
 QMenu::item:disabled {{ color: #68727f; }}
+QWidget[role="toasts"] {{ background: transparent; }}
 QFrame[role="toast"] {{ background: {RAISED}; border-left: 4px solid {WARN}; border-radius: 6px; }}
 QFrame[role="toast"][severity="stop"] {{ border-left-color: {RECORD}; }}
 QFrame[role="toast"][severity="info"] {{ border-left-color: {GOOD}; }}

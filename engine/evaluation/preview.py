@@ -24,11 +24,13 @@ _PAPER = (255, 255, 255)
 _INK = (40, 44, 52)
 _SKY_TOP, _SKY_BOTTOM = 208.0, 246.0
 
-# The overview looks down at a doll's house; which side of it, is tried out on small renders.
-_OVERVIEW_FOV_DEG = 40.0
+# The overview looks down at a doll's house, from the side that shows most of it.
+_OVERVIEW_FOCAL_PX = 1.35 * _CELL_PX[0]
+_OVERVIEW = Intrinsics(
+    *_CELL_PX, _OVERVIEW_FOCAL_PX, _OVERVIEW_FOCAL_PX, _CELL_PX[0] / 2, _CELL_PX[1] / 2
+)
 _ELEVATION_DEG = 48.0
 _AZIMUTHS = 12
-_TRIAL_PX = (128, 96)
 # Loose crumbs outside this share of the area do not shrink the picture.
 _FRAMED_SHARE = 0.995
 _SAMPLES = 4000
@@ -76,16 +78,24 @@ def _most_telling(mesh: Mesh, scene: MeshScene, photos: Sequence[Photo]) -> list
     """Return three photographs, the one that adds least first; repeated where fewer are given."""
     points, _ = sample_surface(mesh, _SAMPLES, seed=0)
     sees = np.stack([_sees(scene, photo, points) for photo in photos])
+    sharp = np.array([_sharpness(photo.color) for photo in photos])
+    # A blurred photograph counts less; beyond the usual, sharpness is texture, not focus.
+    trust = np.minimum(sharp / max(float(np.median(sharp)), 1e-9), 1.0)
     covered = np.zeros(len(points), np.bool_)
     order: list[int] = []
     for _ in range(min(3, len(photos))):
-        gain = (sees & ~covered).sum(axis=1)
+        gain = (sees & ~covered).sum(axis=1) * trust
         gain[order] = -1
         order.append(int(gain.argmax()))
         covered |= sees[order[-1]]
     while len(order) < 3:
         order.append(order[0])
     return [photos[index] for index in reversed(order)]
+
+
+def _sharpness(picture: U8) -> float:
+    grey = cv2.cvtColor(_fit(picture), cv2.COLOR_RGB2GRAY)
+    return float(cv2.Laplacian(grey, cv2.CV_32F).std())
 
 
 def _sees(scene: MeshScene, photo: Photo, points: F64) -> Bool:
@@ -119,23 +129,16 @@ def _overview(surface: Mesh | TexturedMesh) -> tuple[U8, Bool]:
     mesh = _mesh_of(surface)
     points, _ = sample_surface(mesh, _SAMPLES, seed=0)
     poses = [_looking_down(points, azimuth) for azimuth in range(_AZIMUTHS)]
-    shown = [_seen_area(mesh, pose) for pose in poses]
-    pose = poses[int(np.argmax(shown))]
+    pose = max(poses, key=lambda trial: _shown(mesh, trial))
     facing = _facing(surface, pose.translation)
     scene = MeshScene(_mesh_of(facing))
-    picture, covered = _draw(facing, scene, _overview_camera(_CELL_PX), pose)
+    picture, covered = _draw(facing, scene, _OVERVIEW, pose)
     # A little light from the eye tells walls from floor where both are white.
-    hits = scene.render(_overview_camera(_CELL_PX), pose)
+    hits = scene.render(_OVERVIEW, pose)
     normals = interpolate(hits, _mesh_of(facing).faces, _mesh_of(facing).vertex_normals())
     light = np.abs(normals @ pose.rotation[:, 2].astype(np.float32))
     picture = (picture * (0.72 + 0.28 * light)[..., None]).astype(np.uint8)
     return picture, covered
-
-
-def _overview_camera(size_px: tuple[int, int]) -> Intrinsics:
-    width, height = size_px
-    focal = width / 2 / np.tan(np.radians(_OVERVIEW_FOV_DEG) / 2)
-    return Intrinsics(width, height, focal, focal, width / 2, height / 2)
 
 
 def _looking_down(points: F64, azimuth: int) -> Pose:
@@ -144,13 +147,25 @@ def _looking_down(points: F64, azimuth: int) -> Pose:
     ahead = -np.array([np.cos(turn) * np.cos(lean), np.sin(turn) * np.cos(lean), np.sin(lean)])
     right = np.array([-np.sin(turn), np.cos(turn), 0.0])
     rotation = np.stack([right, np.cross(ahead, right), ahead], axis=1)
-    middle = (points.min(axis=0) + points.max(axis=0)) / 2
-    local = (points - middle) @ rotation
-    camera = _overview_camera(_CELL_PX)
-    half = np.array([camera.width / 2 / camera.fx, camera.height / 2 / camera.fy]) * 0.96
-    needed = (np.abs(local[:, :2]) / half).max(axis=1) - local[:, 2]
-    distance = float(np.quantile(needed, _FRAMED_SHARE))
-    return Pose.from_parts(rotation, middle - ahead * max(distance, 1e-3))
+    half = np.array([_OVERVIEW.width / _OVERVIEW.fx, _OVERVIEW.height / _OVERVIEW.fy]) / 2 * 0.96
+    local = points @ rotation
+    middle = np.append((local[:, :2].min(axis=0) + local[:, :2].max(axis=0)) / 2, 0.0)
+    for _ in range(4):
+        # Far enough to hold all, then sideways until what is shown lies in the middle.
+        needed = (np.abs(local[:, :2] - middle[:2]) / half).max(axis=1) - local[:, 2]
+        middle[2] = -float(np.quantile(needed, _FRAMED_SHARE))
+        depth = np.maximum(local[:, 2] - middle[2], 1e-3)
+        shown = (local[:, :2] - middle[:2]) / depth[:, None]
+        edges = np.quantile(shown, [1 - _FRAMED_SHARE, _FRAMED_SHARE], axis=0)
+        middle[:2] += edges.mean(axis=0) * np.median(depth)
+    return Pose.from_parts(rotation, rotation @ middle)
+
+
+def _shown(mesh: Mesh, pose: Pose) -> float:
+    """Return how large the faces that look at the eye appear to it, as a solid angle."""
+    to_eye = pose.translation - mesh.vertices[mesh.faces[:, 0]]
+    toward = np.einsum("ni,ni->n", mesh.face_normals(), to_eye)
+    return float((np.maximum(toward, 0) / np.linalg.norm(to_eye, axis=1) ** 3).sum())
 
 
 def _facing(surface: Mesh | TexturedMesh, eye_world: F64) -> Mesh | TexturedMesh:
@@ -163,18 +178,6 @@ def _facing(surface: Mesh | TexturedMesh, eye_world: F64) -> Mesh | TexturedMesh
     if isinstance(surface, Mesh):
         return kept
     return TexturedMesh(kept, surface.uv, surface.texture)
-
-
-def _seen_area(mesh: Mesh, pose: Pose) -> float:
-    """Return how much area of the mesh the overview shows from here."""
-    facing = _mesh_of(_facing(mesh, pose.translation))
-    hits = MeshScene(facing).render(_overview_camera(_TRIAL_PX), pose)
-    seen = hits.face >= 0
-    # A pixel stands for an area that grows with depth squared and with slant.
-    normals = facing.face_normals()[hits.face[seen]].astype(np.float64)
-    length = np.maximum(np.linalg.norm(normals, axis=1), 1e-20)
-    slant = np.abs(normals @ pose.rotation[:, 2]) / length
-    return float((hits.depth_m[seen] ** 2 / np.maximum(slant, 0.2)).sum())
 
 
 def _on_sky(picture: U8, covered: Bool) -> U8:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from engine.core.frames import Frame
 from engine.core.grid import pack
 from engine.core.poses import Pose
 from engine.kernels.raster import MeshScene
+from engine.sources.base import FrameSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,20 @@ class View:
         v = np.where(inside, pixels[:, 1], 0).astype(np.int64)
         depth = self.depth_m[v, u]
         return np.asarray(inside & (depth > 0) & (points_cam[:, 2] <= depth + slack_m))
+
+
+def views_of_source(
+    source: FrameSource, max_m: float = 5.0, max_views: int = 60
+) -> tuple[View, ...]:
+    """Return views of at most `max_views` frames, evenly spread where their number is known.
+
+    Only frames of the first segment count, because others may lie elsewhere.
+    """
+    count = source.describe().frame_count
+    step = 1 if count is None else max(-(-count // max_views), 1)
+    chosen = (frame for i, frame in enumerate(source.frames()) if i % step == 0)
+    first = (frame for frame in chosen if frame.segment == 0)
+    return views_of_frames(islice(first, max_views), max_m)
 
 
 def views_of_frames(frames: Iterable[Frame], max_m: float) -> tuple[View, ...]:

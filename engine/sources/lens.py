@@ -40,14 +40,23 @@ class Undistorter:
         self._maps: dict[Intrinsics, _Maps] = {}
 
     def smooth(self, picture: np.ndarray, camera: Intrinsics) -> np.ndarray:
-        """Return a picture as the ideal camera sees it, interpolated; unseen pixels are zero."""
+        """Return a picture as the ideal camera sees it, interpolated.
+
+        Pixels the bent lens never saw repeat their nearest seen neighbour: black would end up in
+        textures, and depth says by zero that nothing is known there.
+        """
         if not any(camera.distortion):
             return picture
         coarse, fine, _ = self._tables(camera)
-        return np.asarray(cv2.remap(picture, coarse, fine, cv2.INTER_LINEAR))
+        return np.asarray(
+            cv2.remap(picture, coarse, fine, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+        )
 
     def nearest(self, picture: F32, camera: Intrinsics) -> F32:
-        """Return depth or confidence as the ideal camera sees it; values are never mixed."""
+        """Return depth or confidence as the ideal camera sees it.
+
+        Values are never mixed, and 0 where the bent lens saw nothing.
+        """
         if not any(camera.distortion):
             return picture
         _, _, whole = self._tables(camera)

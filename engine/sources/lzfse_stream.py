@@ -24,7 +24,8 @@ def decompress(data: bytes, size: int, name: str) -> bytes:
             found = lzfse.decompress(data)
             if len(found) == size:
                 return bytes(found)
-    except (lzfse.error, IndexError) as error:
+    except (lzfse.error, IndexError, MemoryError) as error:
+        # The decoder asks for ever more room when a damaged block does not end where it should.
         raise BadFrame(f"The picture {name} is damaged or cut off.") from error
     raise BadFrame(f"The picture {name} is not of the size its recording states.")
 

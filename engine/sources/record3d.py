@@ -29,10 +29,9 @@ _MOST_CONFIDENT = 2
 
 
 def sniff(path: Path) -> bool:
-    """Return whether a path is a Record3D export folder or an `.r3d` archive."""
+    """Return whether a path is a Record3D export folder, an `.r3d`, or a folder with just one."""
     if path.is_dir():
-        base = _export_base(path)
-        return base is not None and (base / "rgb").is_dir() and (base / "depth").is_dir()
+        return _export_base(path) is not None or _only_archive(path) is not None
     names = member_names(path)
     return "metadata" in names and any(name.startswith("rgbd/") for name in names)
 
@@ -43,7 +42,15 @@ def read(path: Path) -> RawRecording:
     Raises:
         BadInput: a part is missing or damaged.
     """
-    return _read_export(path) if path.is_dir() else _read_archive(path)
+    if not path.is_dir():
+        return _read_archive(path)
+    archive = _only_archive(path)
+    return _read_export(path) if archive is None else _read_archive(archive)
+
+
+def _only_archive(folder: Path) -> Path | None:
+    found = list(folder.glob("*.r3d"))
+    return found[0] if len(found) == 1 else None
 
 
 def _export_base(path: Path) -> Path | None:
@@ -96,16 +103,13 @@ def _read_archive(path: Path) -> RawRecording:
 
 def _archived_frame(archive: SafeZip, log: "_Log", number: int) -> RawFrame:
     depth, confidence = f"rgbd/{number}.depth", f"rgbd/{number}.conf"
-    has_depth, has_confidence = depth in archive.names, confidence in archive.names
-    shape = log.depth_shape()
-    return log.frame(
-        number,
-        color=partial(_jpeg, archive, f"rgbd/{number}.jpg"),
-        depth=partial(_lzfse_depth, archive, depth, shape) if has_depth else None,
-        confidence=partial(_lzfse_confidence, archive, confidence, shape)
-        if has_confidence
-        else None,
-    )
+    load_depth = load_confidence = None
+    if depth in archive.names:
+        load_depth = partial(_lzfse_depth, archive, depth, log.depth_shape())
+        if confidence in archive.names:
+            load_confidence = partial(_lzfse_confidence, archive, confidence, log.depth_shape())
+    color = partial(_jpeg, archive, f"rgbd/{number}.jpg")
+    return log.frame(number, color, load_depth, load_confidence)
 
 
 def _entry(archive: SafeZip, name: str, largest_bytes: int) -> bytes:

@@ -113,10 +113,10 @@ class Recording:
         T_source_cams = camera_to_world(written, chosen)
         self._T_world_source = self._upright(T_source_cams)
         for at, ordered in enumerate(self._ordered):
-            self._poses[at] = self._T_world_source @ Pose.from_matrix(T_source_cams[at])
+            self._poses[at] = self._T_world_source @ _pose(T_source_cams[at])
             if ordered.depth_pose is not None:
                 own = camera_to_world(ordered.depth_pose, chosen)
-                self._depth_poses[at] = self._T_world_source @ Pose.from_matrix(own)
+                self._depth_poses[at] = self._T_world_source @ _pose(own)
         stamps = np.array([ordered.raw.t_ns for ordered in self._ordered], np.int64)
         self._segments = segments(stamps, T_source_cams)
         if self._segments[-1]:
@@ -182,7 +182,7 @@ class Recording:
             view = self._depth_view(int(at))
             if view is not None:
                 T = camera_to_world(view.pose, self._verdict.chosen) @ view.T_posed_depth
-                views.append((view.depth_m, view.camera, Pose.from_matrix(T)))
+                views.append((view.depth_m, view.camera, _pose(T)))
         up, how = upright.estimate_up(T_source_cams, upright.surface_normals(views))
         self._notes.append(f"Up is not stated and {how}: the file's {_direction(up)}.")
         return upright.turn_upright(up)
@@ -315,6 +315,10 @@ def _only_measured(depth_m: F32) -> F32:
     if low >= 0 and high < np.inf:
         return depth_m
     return np.where(np.isfinite(depth_m) & (depth_m > 0), depth_m, np.float32(0))
+
+
+def _pose(rigid: F64) -> Pose:
+    return Pose.from_parts(rigid[:3, :3], rigid[:3, 3])
 
 
 def _given(pose: F64 | None) -> F64:

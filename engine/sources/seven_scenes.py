@@ -1,8 +1,11 @@
 """Folders of `frame-000000.{color,depth,pose}`: 7-Scenes, and the fusion samples that follow it.
 
 What else lies in the folder says how it differs: a camera matrix under one of several names,
-`calibration.json` when colour is not registered to depth, `color-poses-sfm.txt` when colour has
-better poses of its own, `gravity-direction.txt` when down is known.
+`calibration.json` when colour is not registered to depth, `color-poses-sfm.txt` when the colour
+camera's poses are known better, `gravity-direction.txt` when down is known.
+
+The folder's own poses and the better ones live in worlds that differ by degrees and drift apart
+by centimetres, so only one kind is used: depth then sits in colour by calibration alone.
 """
 
 import re
@@ -15,7 +18,7 @@ import numpy as np
 from engine.core.arrays import F32, F64, U8
 from engine.core.camera import Intrinsics
 from engine.core.faults import BadInput
-from engine.core.poses import Pose
+from engine.core.poses import Pose, average
 from engine.sources import images, numbers, scannet, text
 from engine.sources.conventions import rigid_inverse
 from engine.sources.raw import Convention, RawFrame, RawRecording
@@ -25,6 +28,7 @@ _UNIT_M = 0.001
 # The published sets are 640x480 and state no size beside their camera matrix.
 _SIZE = (640, 480)
 _KINECT_FOCAL_PX = 585.0
+_COLOR_POSES = "color-poses-sfm.txt"
 
 _MATRIX_NAMES = (
     "camera-intrinsics.txt",
@@ -58,23 +62,25 @@ def read(path: Path) -> RawRecording:
         # Structure from motion put the principal point in the very middle of the picture.
         width, height = _SIZE
         color_camera = Intrinsics(width, height, focal_px, focal_px, width / 2, height / 2)
-        notes.append(f"Colour uses its own poses and {focal_px:g} px focal length.")
-    elif T_cam_depth != Pose.identity():
+        notes.append(
+            f"Poses are those of {_COLOR_POSES}, for a colour camera of {focal_px:g} px; "
+            "the folder's own belong to another world and are not used."
+        )
+    if T_cam_depth != Pose.identity():
         notes.append("Colour is not registered to depth and was placed by calibration.json.")
     load_depth = _load_rotated if rotated else _load_depth
     frames = []
+    folder_poses: dict[int, F64] = {}
     for pose_path in sorted(path.glob("frame-*.pose.txt")):
         stem = pose_path.name.removesuffix(".pose.txt")
         number = numbers.number_in(stem)
         if number is None:
             raise BadInput(f"The file {pose_path.name} has no frame number in its name.")
         depth_pose = _pose(pose_path)
-        pose: F64 | None = depth_pose
-        own_depth_pose: F64 | None = None
+        # The folder's poses are the depth camera's; frames are posed by colour.
+        pose: F64 | None = depth_pose @ rigid_inverse(T_cam_depth.matrix)
         if color_poses:
-            pose, own_depth_pose = color_poses.get(number), depth_pose
-        elif T_cam_depth != Pose.identity():
-            pose, own_depth_pose = depth_pose @ rigid_inverse(T_cam_depth.matrix), depth_pose
+            folder_poses[number], pose = depth_pose, color_poses.get(number)
         frames.append(
             RawFrame(
                 t_ns=number,
@@ -85,15 +91,17 @@ def read(path: Path) -> RawRecording:
                 color_camera=color_camera,
                 depth_camera=depth_camera,
                 T_cam_depth=T_cam_depth,
-                depth_pose=own_depth_pose,
             )
         )
+    up = _up(path)
+    if up is not None and color_poses:
+        up = _into_color_world(up, folder_poses, color_poses, T_cam_depth)
     return RawRecording(
         name=path.resolve().name,
         layout="7-scenes",
         frames=tuple(frames),
         declared=Convention("c2w", "cv"),
-        up_source=_up(path),
+        up_source=up,
         notes=tuple(notes),
     )
 
@@ -136,7 +144,7 @@ def _calibration(path: Path, depth_camera: Intrinsics) -> tuple[Intrinsics, Pose
 
 def _color_poses(path: Path) -> tuple[dict[int, F64], float]:
     """Return the colour camera's own poses by frame number, and its focal length in pixels."""
-    file = path / "color-poses-sfm.txt"
+    file = path / _COLOR_POSES
     if not file.is_file():
         return {}, 0.0
     header = text.read_text(file)
@@ -159,6 +167,24 @@ def _up(path: Path) -> tuple[float, float, float] | None:
     if down.shape != (3,) or not np.isfinite(down).all() or np.linalg.norm(down) < 1e-6:
         raise BadInput(f"The file {file.name} does not hold a direction.")
     return (-float(down[0]), -float(down[1]), -float(down[2]))
+
+
+def _into_color_world(
+    up: tuple[float, float, float],
+    folder_poses: dict[int, F64],
+    color_poses: dict[int, F64],
+    T_cam_depth: Pose,
+) -> tuple[float, float, float]:
+    """Return the folder's up in the world of the colour poses, some degrees away from its own."""
+    between = []
+    for number, depth_pose in folder_poses.items():
+        if number in color_poses and np.isfinite(depth_pose).all():
+            T_color_world = Pose.from_matrix(color_poses[number]) @ T_cam_depth
+            between.append(T_color_world @ Pose.from_matrix(depth_pose).inverse)
+    if not between:
+        return up
+    x, y, z = average(between).rotation @ up
+    return (float(x), float(y), float(z))
 
 
 def _pose(path: Path) -> F64:

@@ -142,6 +142,8 @@ def _streams(path: Path, camera: Intrinsics) -> list[RawFrame]:
     frames = []
     for stamp, name in zip(color_ns.tolist(), color_names, strict=True):
         near = _nearest(depth_ns, stamp)
+        # The pose at colour's time serves depth too: at depth's own stamp, depth agrees less
+        # between frames (measured on freiburg1), so the stamps differ more than the shots do.
         depth = None if near is None else path / depth_names[near]
         frames.append(
             RawFrame(

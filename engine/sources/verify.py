@@ -82,6 +82,8 @@ def choose_pairs(poses: F64) -> list[tuple[int, int]]:
         baseline = np.min([np.linalg.norm(c - c[anchor], axis=1) for c in centres], axis=0)
         motion = angle / _TURN_RAD + baseline / _BASELINE_M
         others = np.arange(anchor + 1, count) if anchor < count / 2 else np.arange(anchor)[::-1]
+        if len(others) == 0:
+            continue
         enough = others[motion[others] >= 1.0]
         partner = enough[0] if len(enough) else others[np.argmax(motion[others])]
         pair = (min(int(anchor), int(partner)), max(int(anchor), int(partner)))

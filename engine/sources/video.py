@@ -39,7 +39,8 @@ class Video:
         self._container: InputContainer | None = None
         self._decoded: Iterator[VideoFrame] = iter(())
         self._next = 0
-        self._latest: U8 | None = None
+        # The picture handed out last, and its number.
+        self._latest: tuple[int, U8] | None = None
         self._end: int | None = None
         if not path.is_file():
             raise BadInput(f"The video {path.name} is missing.")
@@ -66,10 +67,10 @@ class Video:
         if number < 0 or (self._end is not None and number >= self._end):
             raise self._past_end(number)
         try:
-            if number < self._next - 1 or self._container is None:
+            if self._container is None or (number < self._next and not self._is_latest(number)):
                 self._restart()
-            if number == self._next - 1 and self._latest is not None:
-                return self._latest
+            if self._latest is not None and self._is_latest(number):
+                return self._latest[1]
             for decoded in self._decoded:
                 self._next += 1
                 if self._next == number + 1:
@@ -107,8 +108,11 @@ class Video:
         picture = np.asarray(decoded.to_ndarray(format="rgb24"), np.uint8)
         # Handed out again when the same frame is asked for twice, so nobody may change it.
         picture.flags.writeable = False
-        self._latest = picture
+        self._latest = (self._next - 1, picture)
         return picture
+
+    def _is_latest(self, number: int) -> bool:
+        return self._latest is not None and self._latest[0] == number
 
     def _unreadable(self) -> BadInput:
         self.close()

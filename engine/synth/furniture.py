@@ -77,9 +77,9 @@ def sofa(p: Palette, width_m: float) -> Piece:
     seats = max(1, round((width_m - 2 * arm) / 0.65))
     each = (width_m - 2 * arm) / seats
     for i in range(seats):
-        x = -width_m / 2 + arm + each * (i + 0.5)
-        piece.add(box(each - 0.015, 0.62, 0.15, 0.05), (x, -0.1, 0.385), cloth)
-        piece.add(box(each - 0.03, 0.15, 0.4, 0.06), (x, 0.19, 0.63), cloth, (-12, 0, 0))
+        middle = -width_m / 2 + arm + each * (i + 0.5)
+        piece.add(box(each - 0.015, 0.62, 0.15, 0.05), (middle, -0.1, 0.385), cloth)
+        piece.add(box(each - 0.03, 0.15, 0.4, 0.06), (middle, 0.19, 0.63), cloth, (-12, 0, 0))
     for side, turn in ((-1, 14), (1, -18)):
         if width_m > 1.2 and p.dice.random() < 0.8:
             at = (side * (width_m / 2 - arm - 0.22), 0.02, 0.63)

@@ -111,7 +111,9 @@ class Lighting:
         for row in range(TAPS):
             line = torch.zeros_like(ahead)
             for column in range(TAPS):
-                seen = (depth[base + (row * SHADOW_PX + column)] > ahead).to(ahead.dtype)
+                seen = (depth.index_select(0, base + (row * SHADOW_PX + column)) > ahead).to(
+                    ahead.dtype
+                )
                 line = line + seen * _tap(column, fu)
             lit = lit + line * _tap(row, fv)
         return lit / ((TAPS - 1) * (TAPS - 1))

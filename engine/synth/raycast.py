@@ -105,7 +105,7 @@ class Caster:
                 self._cast_pairs(code, some, directions, R_obj_cam, eye_obj, nearest, found)
         owner = torch.full((view_tiles * LANES,), -1, dtype=torch.int64, device=device)
         for ray, depth, solid in found:
-            won = depth == nearest[ray]
+            won = depth == nearest.index_select(0, ray)
             # The highest index wins a tie, so that the answer does not depend on order.
             owner.scatter_reduce_(0, ray[won], solid[won], "amax")
         return Hits(nearest.reshape(view_tiles, LANES), owner.reshape(view_tiles, LANES))
@@ -136,7 +136,7 @@ class Caster:
 
     def _overlaps(self, camera: Pinhole, R: Tensor, eye: Tensor) -> Tensor:
         """Return (view, solid, tile) rows for every tile that a solid's bounding box may touch."""
-        some = self.solids[self._rest]
+        some = self.solids.pick(self._rest)
         rows, columns = camera.tiles()
         center = torch.einsum("bji,bnj->bni", R, some.center[None] - eye[:, None])
         axes = torch.einsum("bji,njk->bnik", R, some.R_world_obj) * some.outer[None, :, None, :]
@@ -166,9 +166,11 @@ class Caster:
         found: list[tuple[Tensor, Tensor, Tensor]],
     ) -> None:
         view, solid, tile = pairs.unbind(1)
-        ray_obj = torch.bmm(R_obj_cam[view, solid], directions[tile])
-        origin = eye_obj[view, solid]
-        outer = self.solids.outer[solid]
+        row = view * len(self.solids) + solid
+        turn = R_obj_cam.reshape(-1, 3, 3).index_select(0, row)
+        ray_obj = torch.bmm(turn, directions.index_select(0, tile))
+        origin = eye_obj.reshape(-1, 3).index_select(0, row)
+        outer = self.solids.outer.index_select(0, solid)
         enter = torch.full_like(ray_obj[:, 0], NEAR_M)
         leave = torch.full_like(enter, torch.inf)
         for axis in range(3):
@@ -178,50 +180,57 @@ class Caster:
             far_face = (-origin[:, axis, None] + outer[:, axis, None]) * inverse
             enter = torch.maximum(enter, torch.minimum(near_face, far_face))
             leave = torch.minimum(leave, torch.maximum(near_face, far_face))
-        ray = ((view * len(directions) + tile) * LANES)[:, None] + torch.arange(
-            LANES, device=view.device
-        )
-        pair, lane = torch.nonzero(
-            (enter < leave) & (enter < nearest[ray]) & (enter > NEAR_M), as_tuple=True
-        )
-        depth, ray = enter[pair, lane], ray[pair, lane]
+        view_tile = view * len(directions) + tile
+        behind = nearest.reshape(-1, LANES).index_select(0, view_tile)
+        hit = (enter < leave) & (enter < behind) & (enter > NEAR_M)
+        flat = torch.nonzero(hit.reshape(-1))[:, 0]
+        pair, lane = flat // LANES, flat % LANES
+        depth = enter.reshape(-1).index_select(0, flat)
+        ray = view_tile.index_select(0, pair) * LANES + lane
+        solid = solid.index_select(0, pair)
         if code != 0:
+            start = pair * (3 * LANES) + lane
+            along = [ray_obj.reshape(-1).index_select(0, start + a * LANES) for a in range(3)]
             depth = self._refine(
                 Kind(code),
-                solid[pair],
-                origin[pair],
-                ray_obj[pair, :, lane],
+                solid,
+                origin.index_select(0, pair),
+                torch.stack(along, dim=1),
                 depth,
-                leave[pair, lane],
+                leave.reshape(-1).index_select(0, flat),
             )
-            arrived = torch.isfinite(depth)
-            pair, depth, ray = pair[arrived], depth[arrived], ray[arrived]
+            arrived = torch.nonzero(torch.isfinite(depth))[:, 0]
+            depth = depth.index_select(0, arrived)
+            ray, solid = ray.index_select(0, arrived), solid.index_select(0, arrived)
         nearest.scatter_reduce_(0, ray, depth, "amin")
-        found.append((ray, depth, solid[pair]))
+        found.append((ray, depth, solid))
 
     def _refine(
         self, kind: Kind, solid: Tensor, origin: Tensor, ray: Tensor, enter: Tensor, leave: Tensor
     ) -> Tensor:
         """Return where each ray meets its solid between two depths, inf where it misses."""
-        size, round_m = self.solids.size[solid], self.solids.round_m[solid]
+        size = self.solids.size.index_select(0, solid)
+        round_m = self.solids.round_m.index_select(0, solid)
         speed = torch.linalg.vector_norm(ray, dim=-1)
         result = torch.full_like(enter, torch.inf)
         going, t = torch.arange(len(enter), device=enter.device), enter
         steps = TORUS_STEPS if kind is Kind.TORUS else NEWTON_STEPS
         for step in range(steps):
-            p = origin[going] + t[:, None] * ray[going]
-            gap, gradient = field_local(kind, p, size[going], round_m[going])
+            gap, gradient = field_local(kind, origin + t[:, None] * ray, size, round_m)
             arrived = gap < (SURE_M if step < steps - 1 else ARRIVED_M)
             result[going[arrived]] = t[arrived]
-            closing = -(gradient * ray[going]).sum(-1)
             if kind is Kind.TORUS:
-                ahead, reached = ~arrived, t + gap / speed[going]
+                ahead, reached = ~arrived, t + gap / speed
             else:
                 # Once the distance to a convex solid grows, it grows for ever.
+                closing = -(gradient * ray).sum(-1)
                 ahead = ~arrived & (closing > 0)
                 reached = t + gap / closing.clamp(min=1e-9)
-            ahead &= reached <= leave[going]
-            going, t = going[ahead], reached[ahead]
-            if len(going) == 0:
+            left = torch.nonzero(ahead & (reached <= leave))[:, 0]
+            if len(left) == 0:
                 break
+            going, t, leave, speed, origin, ray, size, round_m = (
+                values.index_select(0, left)
+                for values in (going, reached, leave, speed, origin, ray, size, round_m)
+            )
         return result

@@ -145,24 +145,25 @@ class Renderer:
     def _points(self, camera: Pinhole, T: Tensor, hits: Hits) -> _Points:
         solid = hits.solid.reshape(-1)
         ray = torch.nonzero(solid >= 0)[:, 0]
-        solid = solid[ray]
+        solid = solid.index_select(0, ray)
         directions = camera.tile_directions(self.device).transpose(1, 2).reshape(-1, 3)
         view = ray // len(directions)
-        depth = hits.depth_m.reshape(-1)[ray]
-        ahead = directions[ray % len(directions)] * depth[:, None]
+        depth = hits.depth_m.reshape(-1).index_select(0, ray)
+        ahead = directions.index_select(0, ray % len(directions)) * depth[:, None]
         offset = _turn(T[:, :3, :3], view, ahead)
-        world = offset + T[view, :3, 3]
+        world = offset + T[:, :3, 3].index_select(0, view)
         R = self.solids.R_world_obj
-        local = _turn(R.transpose(1, 2).contiguous(), solid, world - self.solids.center[solid])
+        local = _turn(
+            R.transpose(1, 2).contiguous(), solid, world - self.solids.center.index_select(0, solid)
+        )
         normal_local = torch.zeros_like(local)
-        kinds = self.solids.kind[solid]
+        kinds = self.solids.kind.index_select(0, solid)
         for kind in Kind:
             mine = torch.nonzero(kinds == int(kind))[:, 0]
             if len(mine):
-                which = solid[mine]
-                _, normal_local[mine] = field_local(
-                    kind, local[mine], self.solids.size[which], self.solids.round_m[which]
-                )
+                some = self.solids.pick(solid.index_select(0, mine))
+                here = local.index_select(0, mine)
+                normal_local[mine] = field_local(kind, here, some.size, some.round_m)[1]
         normal = _turn(R, solid, normal_local)
         range_m = torch.linalg.vector_norm(offset, dim=1)
         to_eye = -offset / range_m[:, None]
@@ -170,7 +171,7 @@ class Renderer:
 
     def _shade(self, camera: Pinhole, at: _Points) -> Tensor:
         albedo = self._albedo(camera, at)
-        gloss = self._gloss[at.solid]
+        gloss = self._gloss.index_select(0, at.solid)
         shine = torch.exp2(3 + 6.5 * gloss)
         strength = 0.02 + 0.25 * gloss * gloss
         diffuse = self.lighting.ambient(at.world, at.normal)
@@ -184,34 +185,37 @@ class Renderer:
             beam = (-(toward @ axis)).clamp(min=0) if bool(axis.any()) else 1.0
             arriving = cosine.clamp(min=0) * beam / (distance2 + self.lighting.radius2[k])
             lit = torch.nonzero(arriving > 1e-4)[:, 0]
-            seen = self.lighting.shadow(k, at.world[lit], at.normal[lit])
-            light = (arriving[lit] * seen)[:, None] * self.lighting.power[k]
+            normal = at.normal.index_select(0, lit)
+            seen = self.lighting.shadow(k, at.world.index_select(0, lit), normal)
+            light = (arriving.index_select(0, lit) * seen)[:, None] * self.lighting.power[k]
             diffuse.index_add_(0, lit, light)
-            half = toward[lit] + at.to_eye[lit]
+            half = toward.index_select(0, lit) + at.to_eye.index_select(0, lit)
             half = half / torch.linalg.vector_norm(half, dim=1, keepdim=True)
-            peak = (half * at.normal[lit]).sum(-1).clamp(min=0) ** shine[lit]
-            peak = peak * strength[lit] * (shine[lit] + 8) / 16
+            narrow = shine.index_select(0, lit)
+            peak = (half * normal).sum(-1).clamp(min=0) ** narrow
+            peak = peak * strength.index_select(0, lit) * (narrow + 8) / 16
             specular.index_add_(0, lit, light * peak[:, None])
-        return albedo * (diffuse + self._glow[at.solid][:, None]) + specular
+        return albedo * (diffuse + self._glow.index_select(0, at.solid)[:, None]) + specular
 
     def _albedo(self, camera: Pinhole, at: _Points) -> Tensor:
         u, v, per_m = self._coordinates(at)
         slant = (at.normal * at.to_eye).sum(-1).abs().clamp(min=0.08)
         footprint = at.range_m / camera.fx * per_m * torch.rsqrt(slant) * 0.8
-        return self.textures.read(self._layer[at.solid], u, v, footprint)
+        layer = self._layer.index_select(0, at.solid)
+        return self.textures.read(layer, u, v, footprint)
 
     def _coordinates(self, at: _Points) -> tuple[Tensor, Tensor, Tensor]:
         """Return u, v and pictures a metre at every point."""
         solid, p = at.solid, at.local
-        scale, shift = self._scale[solid], self._shift[solid]
-        kind = self.solids.kind[solid]
+        scale, shift = self._scale.index_select(0, solid), self._shift.index_select(0, solid)
+        kind = self.solids.kind.index_select(0, solid)
         face = at.normal_local.abs().argmax(dim=1)
         flat_u = torch.where(face == 0, 1, 0)
         flat_v = torch.where(face == 2, 1, 2)
         # Grain runs along the longer edge of each face.
-        outer = self.solids.outer[solid]
+        outer = self.solids.outer.index_select(0, solid)
         longer_v = _pick(outer, flat_v) > _pick(outer, flat_u)
-        swap = self._long_axis[solid] & longer_v
+        swap = self._long_axis.index_select(0, solid) & longer_v
         axis_u, axis_v = torch.where(swap, flat_v, flat_u), torch.where(swap, flat_u, flat_v)
         u = _pick(p, axis_u) * _pick(scale, axis_u)
         v = -_pick(p, axis_v) * _pick(scale, axis_v)
@@ -264,7 +268,12 @@ def encode_srgb(linear: Tensor) -> Tensor:
 
 def _turn(rotations: Tensor, which: Tensor, vectors: Tensor) -> Tensor:
     """Return every vector (n, 3) turned by its own of (m, 3, 3) rotations."""
-    return torch.bmm(rotations[which], vectors[:, :, None])[:, :, 0]
+    if len(rotations) == 1:
+        return vectors @ rotations[0].T
+    # Nine columns of numbers are quicker than as many small matrices as there are vectors.
+    m = rotations.reshape(-1, 9).T.contiguous().index_select(1, which)
+    x, y, z = vectors.unbind(1)
+    return torch.stack([m[3 * i] * x + m[3 * i + 1] * y + m[3 * i + 2] * z for i in range(3)], 1)
 
 
 def _pick(values: Tensor, axis: Tensor) -> Tensor:

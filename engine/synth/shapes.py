@@ -134,9 +134,9 @@ class Solids:
         """Return the same solids on another device."""
         return Solids(*(getattr(self, f.name).to(device) for f in fields(self)))
 
-    def __getitem__(self, index: Tensor) -> "Solids":
+    def pick(self, index: Tensor) -> "Solids":
         """Return the solids at these indices, in that order."""
-        return Solids(*(getattr(self, f.name)[index] for f in fields(self)))
+        return Solids(*(getattr(self, f.name).index_select(0, index) for f in fields(self)))
 
     def to_local(self, points: Tensor) -> Tensor:
         """Return world points (..., n, 3), one row for each solid, in the solids' own frames."""
@@ -165,7 +165,7 @@ class Solids:
             for row, count in zip(matters, counts[first : first + step], strict=True):
                 mine = order[begin : begin + count]
                 begin += count
-                nearby = self[torch.nonzero(row)[:, 0]]
+                nearby = self.pick(torch.nonzero(row)[:, 0])
                 result[mine] = nearby.nearest_of_all(flat[mine])
         return result
 
@@ -181,7 +181,7 @@ class Solids:
         for kind in Kind:
             column = torch.nonzero(self.kind == int(kind))[:, 0]
             if len(column):
-                some = self[column]
+                some = self.pick(column)
                 local = some.to_local(points[:, None, :])
                 result[:, column] = distance_local(kind, local, some.size, some.round_m)
         return result
@@ -193,7 +193,7 @@ def distance_local(kind: Kind, p: Tensor, size: Tensor, round_m: Tensor) -> Tens
         return p[..., 2]
     if kind is Kind.BOX:
         q = p.abs() - size
-        outside = torch.linalg.vector_norm(q.clamp(min=0), dim=-1)
+        outside: Tensor = torch.linalg.vector_norm(q.clamp(min=0), dim=-1)
         return outside + q.amax(dim=-1).clamp(max=0) - round_m
     rho = torch.linalg.vector_norm(p[..., :2], dim=-1)
     if kind is Kind.TORUS:
@@ -258,5 +258,5 @@ def _profile(rho: Tensor, z: Tensor, size: Tensor) -> tuple[Tensor, Tensor, Tens
 
 
 def _unit(v: Tensor) -> Tensor:
-    length = torch.linalg.vector_norm(v, dim=-1, keepdim=True)
+    length: Tensor = torch.linalg.vector_norm(v, dim=-1, keepdim=True)
     return v / length.clamp(min=1e-12)

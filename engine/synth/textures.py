@@ -46,7 +46,7 @@ class Textures:
         fine = self._bilinear(layer, u, v, sharp)
         coarse = self._bilinear(layer, u, v, sharp + 1)
         value = fine + (coarse - fine) * blend
-        return value * value
+        return (value / 255) ** 2
 
     def _bilinear(self, layer: Tensor, u: Tensor, v: Tensor, level: Tensor) -> Tensor:
         edge = self.edge_px >> level
@@ -55,13 +55,13 @@ class Textures:
         across, down = (x - left)[:, None], (y - top)[:, None]
         x0, y0 = torch.remainder(left.long(), edge), torch.remainder(top.long(), edge)
         x1, y1 = torch.remainder(x0 + 1, edge), torch.remainder(y0 + 1, edge)
-        base = self._starts[level] + layer * edge * edge
+        base = self._starts.index_select(0, level) + layer * edge * edge
         upper = self._row(base + y0 * edge + x0).lerp(self._row(base + y0 * edge + x1), across)
         lower = self._row(base + y1 * edge + x0).lerp(self._row(base + y1 * edge + x1), across)
         return upper.lerp(lower, down)
 
     def _row(self, index: Tensor) -> Tensor:
-        return self._rows[index].float() / 255
+        return self._rows.index_select(0, index).float()
 
 
 def paint_all(materials: list[Material], edge_px: int, device: torch.device | str) -> Textures:

@@ -41,8 +41,11 @@ def gains_of(mesh: Mesh, photos: Sequence[Photo], views: Views) -> F32:
     known = np.isfinite(logs).all(axis=2)
     place, slot = np.nonzero(known)
     gains = np.stack(
-        [_solve(place, photo_of[place, slot], logs[place, slot, c], len(places), len(photos))
-         for c in range(3)], axis=1,
+        [
+            _solve(place, photo_of[place, slot], logs[place, slot, c], len(places), len(photos))
+            for c in range(3)
+        ],
+        axis=1,
     )
     return np.exp(gains).astype(np.float32)
 
@@ -55,8 +58,15 @@ def _log_levels(shot: Photo, points: np.ndarray) -> np.ndarray:
     v = (row[13] * cam[:, 1] / cam[:, 2] + row[15] - 0.5).astype(np.float32)
     smooth = cv2.GaussianBlur(shot.color, (0, 0), BLUR_PX)
     levels = np.stack(
-        [smooth[np.clip(np.round(v), 0, smooth.shape[0] - 1).astype(int),
-                np.clip(np.round(u), 0, smooth.shape[1] - 1).astype(int), c] for c in range(3)], 1
+        [
+            smooth[
+                np.clip(np.round(v), 0, smooth.shape[0] - 1).astype(int),
+                np.clip(np.round(u), 0, smooth.shape[1] - 1).astype(int),
+                c,
+            ]
+            for c in range(3)
+        ],
+        1,
     ).astype(np.float64)
     useless = (levels < DARKEST) | (levels > BRIGHTEST)
     return np.where(useless, np.nan, np.log(np.maximum(levels, 1)))

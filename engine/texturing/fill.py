@@ -40,10 +40,16 @@ def diffused(mesh: Mesh, atlas: Atlas, page: U8, seen: Bool, face_seen: Bool) ->
     vertex = mesh.faces[face_seen][painted]
     hits = np.bincount(vertex, minlength=count)
     known = hits > 0
-    paint = np.stack(
-        [np.bincount(vertex, page[texel[..., 1], texel[..., 0], c][painted], count)
-         for c in range(3)], axis=1
-    ) / np.maximum(hits, 1)[:, None]
+    paint = (
+        np.stack(
+            [
+                np.bincount(vertex, page[texel[..., 1], texel[..., 0], c][painted], count)
+                for c in range(3)
+            ],
+            axis=1,
+        )
+        / np.maximum(hits, 1)[:, None]
+    )
     base = np.zeros((count, 3)) if mesh.colors is None else mesh.colors.astype(np.float64)
     offset = _spread(mesh, known, np.where(known[:, None], paint - base, 0.0))
     colors = np.where(known[:, None], paint, base + offset)
@@ -68,8 +74,9 @@ def _spread(mesh: Mesh, known: Bool, values: F64) -> F64:
     result = values.copy()
     jacobi = diags(1 / inner.diagonal())
     for c in range(3):
-        result[free, c], _ = cg(inner, right[:, c], x0=np.full(free.sum(), mean[c]), rtol=1e-4,
-                                maxiter=500, M=jacobi)
+        result[free, c], _ = cg(
+            inner, right[:, c], x0=np.full(free.sum(), mean[c]), rtol=1e-4, maxiter=500, M=jacobi
+        )
     return result
 
 
@@ -98,8 +105,9 @@ def _pull_push(page: U8, seen: Bool) -> None:
         return
     half = ((width + 1) // 2, (height + 1) // 2)
     weight = cv2.resize(seen.astype(np.float32), half, interpolation=cv2.INTER_AREA)
-    total = cv2.resize(np.where(seen[..., None], page, 0).astype(np.float32), half,
-                       interpolation=cv2.INTER_AREA)
+    total = cv2.resize(
+        np.where(seen[..., None], page, 0).astype(np.float32), half, interpolation=cv2.INTER_AREA
+    )
     smaller = (total / np.maximum(weight, 1e-6)[..., None] + 0.5).astype(np.uint8)
     _pull_push(smaller, weight > 0.01)
     coarse = cv2.resize(smaller, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -116,10 +124,14 @@ def _shade(corners, colors, page, seen):
         area = x1 * y2 - x2 * y1
         if abs(area) < 1e-9:
             continue
-        for row in range(max(int(y0 + min(0.0, y1, y2) - 0.5), 0),
-                         min(int(y0 + max(0.0, y1, y2) + 0.5), size - 1) + 1):
-            for column in range(max(int(x0 + min(0.0, x1, x2) - 0.5), 0),
-                                min(int(x0 + max(0.0, x1, x2) + 0.5), size - 1) + 1):
+        for row in range(
+            max(int(y0 + min(0.0, y1, y2) - 0.5), 0),
+            min(int(y0 + max(0.0, y1, y2) + 0.5), size - 1) + 1,
+        ):
+            for column in range(
+                max(int(x0 + min(0.0, x1, x2) - 0.5), 0),
+                min(int(x0 + max(0.0, x1, x2) + 0.5), size - 1) + 1,
+            ):
                 dx, dy = column + 0.5 - x0, row + 0.5 - y0
                 b1 = (dx * y2 - x2 * dy) / area
                 b2 = (x1 * dy - dx * y1) / area
@@ -127,6 +139,8 @@ def _shade(corners, colors, page, seen):
                 if b0 < -1e-4 or b1 < -1e-4 or b2 < -1e-4 or seen[row, column]:
                     continue
                 for c in range(3):
-                    level = b0 * colors[face, 0, c] + b1 * colors[face, 1, c] + b2 * colors[face, 2, c]
+                    level = (
+                        b0 * colors[face, 0, c] + b1 * colors[face, 1, c] + b2 * colors[face, 2, c]
+                    )
                     page[row, column, c] = np.uint8(min(max(level + 0.5, 0.0), 255.0))
                 seen[row, column] = True

@@ -25,6 +25,8 @@ BORDER_PX = 40
 EDGE_PX = 10
 # Neighbouring pixels of one surface differ in depth by less than this fraction.
 JUMP_RATIO = 0.05
+# Photographs are shrunken this much where only broad colours matter.
+SHRINK = 4
 # Sharpness is judged against as many photographs before and after.
 NEIGHBOURS = 5
 MIN_COSINE = 0.1
@@ -68,11 +70,23 @@ class Views:
         photo: (m, CANDIDATES) int32 photographs that see each face, best first, -1 for none.
         trust: for every photograph a (h, w) uint8 picture, 255 far from borders and depth jumps.
         sharpness: (v,) float32 of every photograph, 1 is usual among its neighbours.
+        usual: (n, 4) float32 for every vertex: sum of weight times colour over all photographs
+            that show it, shrunken and as exposed, then the sum of weights.
     """
 
     photo: I32
     trust: list[U8]
     sharpness: F32
+    usual: F32
+
+
+def gradient_energy(color: U8) -> float:
+    """Return the mean squared gradient of a picture: large when sharp, given the same view."""
+    grey = cv2.cvtColor(color, cv2.COLOR_RGB2GRAY)
+    # A little smoothing first, or noise passes for sharpness.
+    grey = cv2.GaussianBlur(grey, (0, 0), 1.0)
+    dx, dy = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
+    return float(np.mean(dx * dx + dy * dy))
 
 
 def sharpness(photos: Sequence[Photo]) -> F32:
@@ -83,10 +97,7 @@ def sharpness(photos: Sequence[Photo]) -> F32:
     """
     energy = np.array([gradient_energy(p.color) for p in photos])
     usual = np.array(
-        [
-            np.median(energy[max(i - NEIGHBOURS, 0) : i + NEIGHBOURS + 1])
-            for i in range(len(photos))
-        ]
+        [np.median(energy[max(i - NEIGHBOURS, 0) : i + NEIGHBOURS + 1]) for i in range(len(photos))]
     )
     return (energy / np.maximum(usual, 1e-6)).astype(np.float32)
 
@@ -109,25 +120,23 @@ def look(mesh: Mesh, scene: MeshScene, photos: Sequence[Photo]) -> Job[Views]:
     normals = mesh.vertex_normals()
     best = np.zeros((len(mesh.faces), CANDIDATES), np.float32)
     photo = np.full((len(mesh.faces), CANDIDATES), -1, np.int32)
+    usual = np.zeros((len(mesh.vertices), 4), np.float32)
     trusts: list[U8] = []
     for number, shot in enumerate(photos):
         yield Progress("views", number, len(photos))
         hits = scene.render(shot.intrinsics, shot.T_world_cam)
         trusts.append(_trust(hits))
+        row = camera_row(shot.intrinsics, shot.T_world_cam)
         _score(
-            mesh.vertices,
-            mesh.faces,
-            normals,
-            camera_row(shot.intrinsics, shot.T_world_cam),
-            hits.depth_m,
-            trusts[-1],
-            sharp[number],
-            number,
-            best,
-            photo,
+            mesh.vertices, mesh.faces, normals, row, hits.depth_m, trusts[-1],
+            sharp[number], number, best, photo,
+        )  # fmt: skip
+        small = cv2.resize(
+            shot.color, None, fx=1 / SHRINK, fy=1 / SHRINK, interpolation=cv2.INTER_AREA
         )
+        _gather(mesh.vertices, normals, row, hits.depth_m, trusts[-1], small, SHRINK, usual)
     order = np.argsort(-best, axis=1, kind="stable")
-    return Views(np.take_along_axis(photo, order, axis=1), trusts, sharp)
+    return Views(np.take_along_axis(photo, order, axis=1), trusts, sharp, usual)
 
 
 def camera_row(intrinsics: Intrinsics, T_world_cam: Pose) -> F64:
@@ -135,15 +144,6 @@ def camera_row(intrinsics: Intrinsics, T_world_cam: Pose) -> F64:
     c = intrinsics
     matrix = T_world_cam.inverse.matrix[:3].ravel()
     return np.concatenate([matrix, [c.fx, c.fy, c.cx, c.cy]])
-
-
-def gradient_energy(color: U8) -> float:
-    """Return how much detail a photograph (h, w, 3) holds: less when it is blurred."""
-    grey = cv2.cvtColor(color, cv2.COLOR_RGB2GRAY)
-    # A little smoothing first, or noise passes for sharpness.
-    grey = cv2.GaussianBlur(grey, (0, 0), 1.0)
-    dx, dy = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
-    return float(np.mean(dx * dx + dy * dy))
 
 
 def _trust(hits: Hits) -> U8:
@@ -160,20 +160,12 @@ def _trust(hits: Hits) -> U8:
     return (255 * np.clip(np.minimum(inside, border), 0, 1)).astype(np.uint8)
 
 
-def _score_plain(
-    vertices: F32,
-    faces: I32,
-    normals: F32,
-    camera: F64,
-    depth_m: F32,
-    trust: U8,
-    sharp: float,
-    number: int,
-    best: F32,
-    photo: I32,
-) -> None:
+@numba.njit(nogil=True, cache=True)
+def _score(  # type: ignore[no-untyped-def]
+    vertices, faces, normals, camera, depth, trust, sharp, number, best, photo
+):
     """Enter this photograph among the best of every face it sees whole."""
-    height, width = depth_m.shape
+    height, width = depth.shape
     fx, fy, cx, cy = camera[12], camera[13], camera[14], camera[15]
     for face in range(len(faces)):
         x, y, z = 0.0, 0.0, 0.0
@@ -192,7 +184,7 @@ def _score_plain(
             if u < 1 or v < 1 or u >= width - 1 or v >= height - 1:
                 seen = False
                 break
-            if qz > depth_m[v, u] + SLACK_M:
+            if qz > depth[v, u] + SLACK_M:
                 seen = False
                 break
             x, y, z = x + qx / 3, y + qy / 3, z + qz / 3
@@ -223,4 +215,38 @@ def _score_plain(
             photo[face, worst] = number
 
 
-_score = numba.njit(nogil=True, cache=True)(_score_plain)
+@numba.njit(nogil=True, cache=True)
+def _gather(  # type: ignore[no-untyped-def]
+    vertices, normals, camera, depth, trust, small, shrink, usual
+):
+    """Add the shrunken photograph's colour to every vertex it sees, weighted by size in it."""
+    height, width = depth.shape
+    for n in range(len(vertices)):
+        px, py, pz = vertices[n, 0], vertices[n, 1], vertices[n, 2]
+        z = camera[8] * px + camera[9] * py + camera[10] * pz + camera[11]
+        if z < 0.05:
+            continue
+        x = camera[0] * px + camera[1] * py + camera[2] * pz + camera[3]
+        y = camera[4] * px + camera[5] * py + camera[6] * pz + camera[7]
+        u, v = camera[12] * x / z + camera[14], camera[13] * y / z + camera[15]
+        if u < 1 or v < 1 or u >= width - 1 or v >= height - 1:
+            continue
+        if z > depth[int(v), int(u)] + SLACK_M:
+            continue
+        nx, ny, nz = normals[n, 0], normals[n, 1], normals[n, 2]
+        cosine = (
+            -(
+                (camera[0] * nx + camera[1] * ny + camera[2] * nz) * x
+                + (camera[4] * nx + camera[5] * ny + camera[6] * nz) * y
+                + (camera[8] * nx + camera[9] * ny + camera[10] * nz) * z
+            )
+            / (x * x + y * y + z * z) ** 0.5
+        )
+        if cosine < MIN_COSINE:
+            continue
+        weight = cosine / (z * z) * (0.02 + trust[int(v), int(u)] / 255.0)
+        row = min(int(v / shrink), small.shape[0] - 1)
+        column = min(int(u / shrink), small.shape[1] - 1)
+        for channel in range(3):
+            usual[n, channel] += weight * small[row, column, channel]
+        usual[n, 3] += weight

@@ -177,6 +177,11 @@ def test_killing_the_writer_loses_at_most_the_last_frame(tmp_path: Path) -> None
     assert told <= len(frames) <= told + 1
 
 
+def add_all(writer: ArchiveWriter, frames: list[Frame]) -> None:
+    for frame in frames:
+        writer.add(frame)
+
+
 class FullDisk:
     """Stands in for a disk that has room for so many bytes, then for none."""
 
@@ -201,9 +206,8 @@ def test_a_full_disk_keeps_what_was_written(
     frames = box_frames(6)
     disk = FullDisk(monkeypatch, 60_000)
     writer = ArchiveWriter(tmp_path / "scan")
-    with pytest.raises(CannotWrite, match="cannot be written to .*: No space left") as caught:
-        for frame in frames:
-            writer.add(frame)
+    with pytest.raises(CannotWrite, match=r"cannot be written to .*: No space left") as caught:
+        add_all(writer, frames)
     safe = writer.frame_count
     assert 0 < safe < 6
     assert f"{safe} frames are safe there" in caught.value.remedy

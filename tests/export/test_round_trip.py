@@ -50,21 +50,22 @@ def test_texture_and_uv_come_back(tmp_path, name, picture):
     assert isinstance(back, TexturedMesh)
     assert np.abs(back.uv - surface.uv).max() < 1e-6
     error = np.abs(back.texture.astype(int) - surface.texture)
-    assert error.max() == 0 if picture == "png" else 0 < error.mean() < 4
+    if picture == "png":
+        assert error.max() == 0
+    else:
+        assert 0 < error.mean() < 8, "a small noisy picture is the worst a JPEG can meet"
 
 
 def test_ply_carries_the_texture_as_vertex_colours(tmp_path):
-    surface = textured_ball()
+    ball_ = textured_ball(edge_px=128)
+    # Red grows to the right, green downwards.
+    ramp = np.arange(128, dtype=np.uint8) * 2
+    picture = np.stack(np.broadcast_arrays(ramp[None], ramp[:, None], ramp[:1]), axis=-1)
+    surface = TexturedMesh(ball_.mesh, ball_.uv, picture)
     finish(export(surface, tmp_path / "ball.ply"))
-    colors = load_mesh(tmp_path / "ball.ply").colors
-    left, right = np.argmin(surface.uv[:, 0]), np.argmax(surface.uv[:, 0])
-    top, bottom = np.argmax(surface.uv[:, 1]), np.argmin(surface.uv[:, 1])
-    middle = surface.texture.shape[0] // 2
-    assert np.array_equal(colors[left], surface.texture[middle, 0])
-    assert np.array_equal(colors[right], surface.texture[middle, -1])
-    # v runs up, rows run down.
-    assert np.array_equal(colors[top], surface.texture[0, middle])
-    assert np.array_equal(colors[bottom], surface.texture[-1, middle])
+    colors = load_mesh(tmp_path / "ball.ply").colors.astype(float)
+    assert np.abs(colors[:, 0] - surface.uv[:, 0] * 256).max() <= 2
+    assert np.abs(colors[:, 1] - (1 - surface.uv[:, 1]) * 256).max() <= 2
 
 
 @st.composite

@@ -180,18 +180,24 @@ def test_the_same_folder_inside_a_folder_opens_too(tmp_path: Path) -> None:
     assert detect(str(tmp_path)) == "hololens"
 
 
-def test_seven_scenes_colour_camera_with_poses_of_its_own(tmp_path: Path) -> None:
+def test_seven_scenes_colour_poses_bring_a_world_of_their_own(tmp_path: Path) -> None:
     write_seven_scenes(tmp_path)
-    offset = Pose.exp((0.0, 0.01, 0.0, 0.025, 0.0, 0.0))
+    tilted = Pose.exp((0.05, 0.04, -0.06, 0.1, 0.2, 0.0))
     rows = ["# colour f 300.0, centre 320 240"]
     for number, pose in enumerate(POSES):
-        matrix = (Y_UP_FROM_OURS @ pose @ offset).matrix[:3].ravel()
-        rows.append(f"{number:06d} " + " ".join(f"{value:.9f}" for value in matrix))
+        if number != 4:
+            matrix = (tilted @ Y_UP_FROM_OURS @ pose).matrix[:3].ravel()
+            rows.append(f"{number:06d} " + " ".join(f"{value:.9f}" for value in matrix))
     (tmp_path / "color-poses-sfm.txt").write_text("\n".join(rows))
-    frame = next(open_source(str(tmp_path)).frames())
-    assert (frame.intrinsics.fx, frame.intrinsics.cx) == (150.0, 160.0)
-    np.testing.assert_allclose(frame.T_cam_depth.matrix, offset.inverse.matrix, atol=1e-6)
-    np.testing.assert_allclose(frame.T_world_depth.matrix, POSES[0].matrix, atol=1e-6)
+    source = open_source(str(tmp_path))
+    frames = list(source.frames())
+    assert [frame.index for frame in frames] == [0, 1, 2, 3, 5, 6, 7]
+    assert source.skipped == {"no pose": 1}
+    assert (frames[0].intrinsics.fx, frames[0].intrinsics.cx) == (150.0, 160.0)
+    assert frames[0].T_cam_depth == Pose.identity()
+    # The folder's gravity was carried over: upright to the last digits, turned only about z.
+    turn = frames[0].T_world_cam @ POSES[0].inverse
+    np.testing.assert_allclose(turn.rotation[2], (0, 0, 1), atol=1e-6)
 
 
 def test_seven_scenes_unregistered_colour_is_placed_by_its_calibration(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from engine.sources.detect import LAYOUTS, detect, open_source
 
 
 def test_a_missing_path_says_so(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="There is nothing at .*nowhere"):
+    with pytest.raises(BadInput, match=r"There is nothing at .*nowhere"):
         open_source(str(tmp_path / "nowhere"))
 
 
 def test_an_empty_folder_says_so(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="The folder .* is empty"):
+    with pytest.raises(BadInput, match=r"The folder .* is empty"):
         open_source(str(tmp_path))
 
 

@@ -202,6 +202,15 @@ def test_an_archive_without_metadata_or_pictures_is_refused(archive: Path) -> No
         record3d.read(repacked(archive, nothing))
 
 
+def test_a_folder_with_one_archive_is_that_archive(archive: Path) -> None:
+    assert record3d.sniff(archive.parent)
+    raw = record3d.read(archive.parent)
+    assert (raw.layout, len(raw.frames)) == ("record3d-r3d", 4)
+    raw.close()
+    archive.with_name("second.r3d").write_bytes(archive.read_bytes())
+    assert not record3d.sniff(archive.parent)
+
+
 def test_a_cut_archive_is_refused(archive: Path) -> None:
     archive.write_bytes(archive.read_bytes()[:5000])
     with pytest.raises(BadInput, match="cut off"):

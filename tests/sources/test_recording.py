@@ -77,7 +77,7 @@ def test_depth_of_another_shape_is_skipped_and_counted() -> None:
 
 def test_when_every_depth_has_another_shape_the_recording_is_refused() -> None:
     other = still(np.ones((120, 120), np.float32))
-    with pytest.raises(BadInput, match="No frame of walk can be used. A depth picture of 120x120"):
+    with pytest.raises(BadInput, match=r"No frame of walk can be used. A depth picture of 120x120"):
         Recording(with_frames(recording(), depth=other))
 
 
@@ -92,7 +92,7 @@ def test_a_recording_without_a_readable_picture_is_refused_and_closed() -> None:
     closed = []
     raw = replace(with_frames(recording(), color=broken), close=lambda: closed.append(True))
     with pytest.raises(
-        BadInput, match="No frame of walk can be used. The picture x.png is cut off."
+        BadInput, match=r"No frame of walk can be used. The picture x.png is cut off."
     ):
         Recording(raw)
     assert closed

@@ -59,17 +59,22 @@ def test_opens_with_the_proven_convention(proven: Proven) -> None:
     assert np.mean(ups) > 0.5
 
 
-def test_kitchen_colour_has_its_own_camera_and_poses() -> None:
-    with open_source(shared("rgbd/7scenes-kitchen")) as source:
+def test_kitchen_takes_the_colour_poses_and_places_depth_by_calibration() -> None:
+    folder = shared("rgbd/7scenes-kitchen")
+    with open_source(folder) as source:
         frame = next(source.frames())
+        T_world_source = source.describe().T_world_source
     assert (frame.intrinsics.fx, frame.intrinsics.cx, frame.intrinsics.cy) == (525.5, 320, 240)
     assert frame.depth_intrinsics.fx == 585
-    # Kinect's colour lens sits some 2.5 cm beside the depth lens; the two pose sets differ a little.
-    assert 0.005 < np.linalg.norm(frame.T_cam_depth.translation) < 0.06
+    assert frame.T_cam_depth == Pose.from_parts(np.eye(3), (-0.0245, 0, 0))
+    lines = (Path(folder) / "color-poses-sfm.txt").read_text().splitlines()
+    first = np.array(lines[2].split()[1:], float).reshape(3, 4)
+    found = (T_world_source.inverse @ frame.T_world_cam).matrix
+    np.testing.assert_allclose(found[:3], first, atol=1e-6)
 
 
 def test_kitchen_floor_is_level_after_gravity() -> None:
-    """Surfaces that face up must face up exactly: the down direction of the folder is applied."""
+    """The folder's down holds in its own world and must be carried into that of the poses used."""
     with open_source(shared("rgbd/7scenes-kitchen")) as source:
         frames = [frame for frame in source.frames() if frame.index % 50 == 0]
     views = [(f.depth_m, f.depth_intrinsics, f.T_world_depth) for f in frames]

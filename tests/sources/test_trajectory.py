@@ -109,7 +109,7 @@ def test_frames_without_a_usable_pose_are_skipped(damage: np.ndarray | None, rea
 def test_a_recording_of_bad_poses_only_is_refused() -> None:
     raw = recording()
     frames = tuple(replace(frame, pose=np.full((4, 4), np.nan)) for frame in raw.frames)
-    with pytest.raises(BadInput, match="None of the 12 poses of walk can be used.*NaN"):
+    with pytest.raises(BadInput, match=r"None of the 12 poses of walk can be used.*NaN"):
         Recording(replace(raw, frames=frames))
 
 
@@ -125,3 +125,10 @@ def test_a_recording_without_poses_is_read_without() -> None:
 def test_an_empty_recording_is_refused() -> None:
     with pytest.raises(BadInput, match="holds no frame"):
         put_in_order(replace(recording(), frames=()))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("step_ns", [1, 33_000_000])
+def test_the_shortest_recordings_open(count: int, step_ns: int) -> None:
+    source = Recording(recording(walk(count), step_ns=step_ns))
+    assert [frame.segment for frame in source.frames()] == [0] * count

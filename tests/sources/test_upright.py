@@ -9,7 +9,7 @@ from engine.core.poses import Pose
 from engine.sources.recording import Recording
 from engine.sources.upright import turn_upright
 from tests.sources.boxroom import look
-from tests.sources.walk import recording, walk
+from tests.sources.walk import recording
 
 AXES = [tuple(sign * row) for row in np.eye(3) for sign in (1.0, -1.0)]
 directions = st.lists(st.floats(-1, 1), min_size=3, max_size=3).filter(

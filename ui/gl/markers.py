@@ -28,6 +28,15 @@ def frustum_lines(T_world_cam: Pose) -> F32:
     return T_world_cam.apply(np.array(lines)).astype(np.float32)
 
 
+def floor_lines() -> F32:
+    """Return line ends (4 n, 3) of a grid of one-metre squares round the origin."""
+    lines = []
+    far = FLOOR_HALF_M
+    for tick in range(-far, far + 1):
+        lines += [(tick, -far, 0), (tick, far, 0), (-far, tick, 0), (far, tick, 0)]
+    return np.array(lines, np.float32)
+
+
 class Path:
     """Where the camera has been, in bounded memory: a full path keeps every second point."""
 
@@ -60,20 +69,17 @@ class Markers:
         self._floor = _lines("lines", _FLOOR_RGBA)
         self._camera = _lines("lines", _CAMERA_RGBA, width=2.0)
         self._trail = _lines("line_strip", _PATH_RGBA, width=1.5)
+        self._floor_at: tuple[float, float, float] | None = None
         self.set_floor(0.0, 0.0, 0.0)
         for item in (self._floor, self._camera, self._trail):
             view.addItem(item)
 
     def set_floor(self, x_m: float, y_m: float, z_m: float) -> None:
         """Lay the grid of one-metre squares at a height, about a point."""
-        ticks = np.arange(-FLOOR_HALF_M, FLOOR_HALF_M + 1, dtype=np.float32)
-        along = np.array([[-FLOOR_HALF_M], [FLOOR_HALF_M]], np.float32)
-        lines = []
-        for tick in ticks:
-            lines.append(np.hstack([np.full((2, 1), tick), along, np.zeros((2, 1))]))
-            lines.append(np.hstack([along, np.full((2, 1), tick), np.zeros((2, 1))]))
-        centre = np.array([np.round(x_m), np.round(y_m), z_m])
-        self._floor.setData(pos=np.concatenate(lines) + centre)
+        place = (round(x_m), round(y_m), round(z_m, 2))
+        if place != self._floor_at:
+            self._floor_at = place
+            self._floor.setData(pos=floor_lines() + np.array(place, np.float32))
 
     def show_camera(self, T_world_cam: Pose) -> None:
         """Put the pyramid at a pose and lengthen the path."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
+from OpenGL import GL
 from pyqtgraph.opengl import GLMeshItem, GLViewWidget
 from pyqtgraph.opengl.shaders import ShaderProgram
 
@@ -40,6 +41,8 @@ class PageBook:
         self._dirty: dict[int, None] = {}
         # Some point of each page. Cells differ in size from lattice to lattice; points do not.
         self._where: dict[int, F32] = {}
+        self._low = np.full(3, np.inf, np.float32)
+        self._high = np.full(3, -np.inf, np.float32)
 
     def absorb(self, patches: Iterable[MeshPatch]) -> None:
         """Let patches replace what their cells showed; older revisions are ignored."""
@@ -57,6 +60,8 @@ class PageBook:
             self._dirty[chunk] = None
             if len(patch.vertices):
                 self._where[chunk] = patch.vertices[0]
+                self._low = np.minimum(self._low, patch.vertices.min(axis=0))
+                self._high = np.maximum(self._high, patch.vertices.max(axis=0))
 
     @property
     def has_dirty(self) -> bool:
@@ -83,20 +88,9 @@ class PageBook:
         vertices = np.concatenate([p.vertices for p in patches])
         return Page(vertices, faces, _rgba([p.colors for p in patches]))
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self._patches.clear()
-        self._dirty.clear()
-        self._where.clear()
-
     def bounds_m(self) -> tuple[F32, F32] | None:
-        """Return the box (3,), (3,) round the surface, or None when there is none."""
-        shown = [p for page in self._patches.values() for p in page.values() if len(p.faces)]
-        if not shown:
-            return None
-        low = np.min([p.vertices.min(axis=0) for p in shown], axis=0)
-        high = np.max([p.vertices.max(axis=0) for p in shown], axis=0)
-        return low, high
+        """Return the box (3,), (3,) round all surface so far, or None when there was none yet."""
+        return (self._low, self._high) if np.isfinite(self._low).all() else None
 
 
 class Pages:
@@ -122,14 +116,6 @@ class Pages:
             if perf_counter() >= deadline_s:
                 break
         return self.book.has_dirty
-
-    def clear(self) -> None:
-        """Take every page off the screen."""
-        for item in self._items.values():
-            self._view.removeItem(item)
-        self._items.clear()
-        self._faces.clear()
-        self.book.clear()
 
     def set_visible(self, visible: bool) -> None:
         """Show or hide the pages without forgetting them."""
@@ -163,11 +149,21 @@ class Pages:
                 item.setVisible(False)
             return
         if item is None:
-            item = GLMeshItem(shader=self._shader, smooth=True, computeNormals=False)
+            item = surface_item(self._shader)
             self._items[chunk] = item
             self._view.addItem(item)
         item.setMeshData(vertexes=page.vertices, faces=page.faces, vertexColors=page.colors)
         item.setVisible(True)
+
+
+def surface_item(shader: ShaderProgram) -> GLMeshItem:
+    """Return an empty item that shows faces from their free side only.
+
+    A room is looked into from outside like a doll's house: walls and ceiling in between, whose
+    back it would be, do not hide it.
+    """
+    one_sided = {GL.GL_DEPTH_TEST: True, GL.GL_BLEND: False, GL.GL_CULL_FACE: True}
+    return GLMeshItem(shader=shader, smooth=True, computeNormals=False, glOptions=one_sided)
 
 
 def _rgba(parts: list[U8]) -> U8:

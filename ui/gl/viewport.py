@@ -16,7 +16,7 @@ from engine.core.poses import Pose
 from engine.core.surface import Mesh, TexturedMesh
 from ui import theme
 from ui.gl.markers import Markers
-from ui.gl.pages import Pages
+from ui.gl.pages import Pages, surface_item
 
 OLDEST_GL = (3, 2)
 FOV_DEG = 60.0
@@ -25,6 +25,11 @@ HOME_ELEVATION_DEG = 35.0
 HOME_AZIMUTH_DEG = 45.0
 # The camera in hand trembles; the view glides after it by this share per frame.
 FOLLOW_SHARE = 0.08
+# Until the user takes the view in hand, it backs off by this share per tick as the scan grows.
+FRAME_SHARE = 0.04
+AIM_TOLERANCE_M = 0.02
+# A room fills its bounding sphere badly; seen from this much nearer it still fits.
+SNUG = 0.85
 
 # A lamp on the viewer's forehead, shining straight ahead. The face's direction comes from how the
 # position changes between neighbouring pixels, so no normals are computed, stored or uploaded, and
@@ -118,8 +123,8 @@ class Viewport(QWidget):
         self._result: GLMeshItem | None = None
         self._result_bounds: tuple[F32, F32] | None = None
         self._follow = False
-        self._is_framed = False
         self.reset_view()
+        self._is_in_hand = False
 
     def absorb(self, news: ScanNews) -> None:
         """Take in patches and the camera's place."""
@@ -132,13 +137,11 @@ class Viewport(QWidget):
 
     def work(self, deadline_s: float) -> bool:
         """Draw until a `perf_counter` time; return whether something is left to draw."""
-        had_pages = self.pages.page_count > 0
         centre = self.gl.opts["center"]
         eye = np.array([centre.x(), centre.y(), centre.z()], np.float32)
         has_more = self.pages.work(deadline_s, eye)
-        if not had_pages and self.pages.page_count and not self._is_framed:
-            self._is_framed = True
-            self.fit_view()
+        if not self._is_in_hand and not self._follow:
+            self._aim_at_all(FRAME_SHARE)
         return has_more
 
     def show_result(self, result: Mesh | TexturedMesh) -> None:
@@ -147,7 +150,7 @@ class Viewport(QWidget):
         self.pages.set_visible(False)
         self._markers.hide_camera()
         if self._result is None:
-            self._result = GLMeshItem(shader=self._shader, smooth=True, computeNormals=False)
+            self._result = surface_item(self._shader)
             self.gl.addItem(self._result)
         self._result.setMeshData(
             vertexes=mesh.vertices, faces=mesh.faces, vertexColors=vertex_colors(result)
@@ -159,7 +162,8 @@ class Viewport(QWidget):
         self._follow = follow
 
     def reset_view(self) -> None:
-        """Look from the first place again."""
+        """Look from the first place again, and stay there."""
+        self._is_in_hand = True
         self.gl.setCameraParams(
             center=Vector(0, 0, 1),
             distance=HOME_DISTANCE_M,
@@ -169,21 +173,34 @@ class Viewport(QWidget):
         )
 
     def fit_view(self) -> None:
-        """Look at everything."""
+        """Look at everything, and keep doing so as it grows."""
+        self._is_in_hand = False
+        self._aim_at_all(1.0)
+
+    def _aim_at_all(self, share: float) -> None:
+        """Bring the view a share of the way to where it shows everything."""
         bounds = self._result_bounds or self.pages.book.bounds_m()
         if bounds is None:
-            self.reset_view()
             return
         low, high = bounds
         middle = (low + high) / 2
-        radius = max(float(np.linalg.norm(high - low)) / 2, 0.2)
+        radius = max(float(np.linalg.norm(high - low)) / 2 * SNUG, 0.5)
         aspect = max(self.width(), 1) / max(self.height(), 1)
-        half = np.tan(np.radians(FOV_DEG / 2)) * min(1.0, 1 / aspect)
+        half = np.arctan(np.tan(np.radians(FOV_DEG / 2)) * min(1.0, 1 / aspect))
+        gap = Vector(*middle) - self.gl.opts["center"]
+        farther = radius / np.sin(half) - self.gl.opts["distance"]
         self._markers.set_floor(float(middle[0]), float(middle[1]), float(low[2]))
-        self.gl.setCameraParams(center=Vector(*middle), distance=radius / np.sin(np.arctan(half)))
+        if share < 1.0 and gap.length() + abs(farther) < AIM_TOLERANCE_M:
+            return
+        self.gl.setCameraParams(
+            center=self.gl.opts["center"] + gap * share,
+            distance=self.gl.opts["distance"] + farther * share,
+        )
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Let Shift and left drag pan, for those without a middle button."""
+        if event.type() in (QEvent.Type.MouseButtonPress, QEvent.Type.Wheel):
+            self._is_in_hand = True
         if isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseMove:
             shift = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
             if shift and event.buttons() == Qt.MouseButton.LeftButton:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, QUrl
+from PySide6.QtCore import Qt, QTimer, QUrl
 from PySide6.QtGui import QCloseEvent, QDesktopServices
 from PySide6.QtWidgets import (
     QComboBox,
@@ -44,11 +44,13 @@ class ExportDialog(QDialog):
         browse.clicked.connect(self._browse)
         self._format_says, self._target_says = _remark(), _remark()
         place = QHBoxLayout()
+        place.setSpacing(10)
         place.addWidget(self.path_edit, 1)
         place.addWidget(browse)
         form = QFormLayout()
         form.setVerticalSpacing(8)
         form.setHorizontalSpacing(16)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         form.addRow("Format", self.format_box)
         form.addRow("", self._format_says)
         form.addRow("Made for", self.target_box)

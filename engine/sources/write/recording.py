@@ -33,6 +33,7 @@ def write_recording(source: FrameSource, folder: Path, layout: str) -> Job[Path]
     """
     known = format_named(layout)
     _check_fit(source.describe(), known)
+    folder = folder.expanduser().absolute()
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise BadInput(f"{folder} exists already.", "Name a new or an empty folder.")
     draft = folder.with_name(f".{folder.name}.part")
