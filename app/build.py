@@ -6,8 +6,10 @@ from engine.core.settings import Settings
 from engine.sources.base import SourceInfo
 
 
-def make_fuser(settings: Settings, info: SourceInfo, with_texture: bool = True) -> ScanPipeline:
-    """Return the pipeline for a source.
+def make_fuser(
+    settings: Settings, info: SourceInfo, with_texture: bool = True, hold_out: int = 0
+) -> ScanPipeline:
+    """Return the pipeline for a source; every `hold_out`-th frame, if not 0, only judges.
 
     Raises:
         BadInput: the source lacks depth, poses or metres, so nothing can be fused from it.
@@ -22,4 +24,4 @@ def make_fuser(settings: Settings, info: SourceInfo, with_texture: bool = True) 
             f"{info.name} has no camera poses, so its frames cannot be put together.",
             "Use a recording that was tracked.",
         )
-    return ScanPipeline(settings, with_texture and info.has_color)
+    return ScanPipeline(settings, with_texture and info.has_color, hold_out)

@@ -73,6 +73,9 @@ def scan(
         int | None, typer.Option(help="Ceiling of the volume; the rest moves to disk.")
     ] = None,
     texture: Annotated[bool, typer.Option(help="Paint the mesh from the photographs.")] = True,
+    hold_out: Annotated[
+        int, typer.Option(help="Leave every n-th frame out, and score renders against it.", min=0)
+    ] = 0,
     headless: Annotated[bool, typer.Option(help="Scan without a window.")] = True,
     is_json: Json = False,
 ) -> None:
@@ -91,7 +94,7 @@ def scan(
         progress_bars(is_json) as show,
         stop_on_interrupt() as is_stopped,
     ):
-        outcome = run(opened, out, settings, show, texture, is_stopped)
+        outcome = run(opened, out, settings, show, texture, hold_out, is_stopped)
     report = outcome.report
     if is_json:
         console.print_json(report)

@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from app.diagnostics import peak_rss_mb, version
 from app.pipeline import ScanPipeline
 from app.scan import ScanController
 from engine.core.faults import BadInput, CannotWrite, Fault
+from engine.core.frames import Photo
 from engine.core.news import Progress, ScanState
 from engine.core.settings import Settings
 from engine.core.surface import Mesh, TexturedMesh
+from engine.evaluation.images import compare_renders
 from engine.evaluation.preview import preview
 from engine.evaluation.synthetic import synthetic_scores
 from engine.export.write import export
@@ -46,11 +48,13 @@ def scan(
     settings: Settings,
     on_progress: Callable[[Progress], object],
     with_texture: bool = True,
+    hold_out: int = 0,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Scan a source to its end and write mesh.glb, preview.png and report.json into a folder.
 
-    When `is_stopped` turns true, no more frames are read and what was read is finished.
+    When `is_stopped` turns true, no more frames are read and what was read is finished. With
+    `hold_out`, every so many frames one is left out of the scan and compared with a render of it.
 
     Raises:
         BadInput: the source cannot be fused, or nothing came of it.
@@ -59,7 +63,7 @@ def scan(
     _prepare(out)
     started = time.perf_counter()
     info = source.describe()
-    pipeline = make_fuser(settings, info, with_texture)
+    pipeline = make_fuser(settings, info, with_texture, hold_out)
     controller = ScanController(source, lambda _: pipeline)
     try:
         frames_read, fused_s = _drive(controller, info, on_progress, is_stopped)
@@ -74,7 +78,7 @@ def scan(
             _write_preview(surface, pipeline, out / "preview.png")
         on_progress(Progress("metrics", 0, 1))
         with _timed(seconds, "metrics"):
-            metrics = _metrics(source, surface, settings)
+            metrics = _metrics(source, surface, settings, pipeline.withheld)
         seconds["total"] = round(time.perf_counter() - started, 3)
         report: dict[str, Any] = {
             "source": _source_row(info, source, controller.failure),
@@ -166,11 +170,8 @@ def _drive(
 
 
 def _write_preview(surface: Mesh | TexturedMesh, pipeline: ScanPipeline, path: Path) -> None:
-    from engine.evaluation.images import Photo as Shot
 
-    picture = preview(
-        surface, [Shot(p.color, p.intrinsics, p.T_world_cam) for p in pipeline.album.photos()]
-    )
+    picture = preview(surface, pipeline.album.photos())
     good, data = cv2.imencode(".png", picture[..., ::-1])
     if not good:
         raise BadInput("The preview could not be encoded.")
@@ -181,12 +182,15 @@ def _write_preview(surface: Mesh | TexturedMesh, pipeline: ScanPipeline, path: P
 
 
 def _metrics(
-    source: FrameSource, surface: Mesh | TexturedMesh, settings: Settings
+    source: FrameSource,
+    surface: Mesh | TexturedMesh,
+    settings: Settings,
+    withheld: Sequence[Photo],
 ) -> dict[str, Any]:
-    """Return scores where the truth is known, which is for synthetic worlds."""
-    if not isinstance(source, SyntheticSource):
-        return {}
-    return synthetic_scores(surface, source, max_m=settings.depth.max_m).as_json()
+    """Return scores where something true is known: a synthetic world, or pictures held out."""
+    if isinstance(source, SyntheticSource):
+        return synthetic_scores(surface, source, max_m=settings.depth.max_m).as_json()
+    return compare_renders(surface, withheld).as_json() if withheld else {}
 
 
 def _source_row(info: SourceInfo, source: FrameSource, failure: Fault | None) -> dict[str, Any]:

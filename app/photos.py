@@ -1,9 +1,9 @@
 """Which pictures of a scan are kept for its texture."""
 
-from engine.core.frames import Frame
+from engine.core.frames import Frame, Photo
 from engine.core.poses import Pose
 from engine.core.settings import KeyframeSettings
-from engine.texturing.views import Photo, gradient_energy
+from engine.texturing.views import gradient_energy
 
 
 class PhotoAlbum:

@@ -1,10 +1,8 @@
 """From frames to the finished mesh: the steps of one scan, on whichever thread calls them."""
 
-from engine.meshing.simplify import fill_holes, remove_islands, simplify
-
 from app.photos import PhotoAlbum
 from engine.core.faults import BadFrame, BadInput
-from engine.core.frames import Frame
+from engine.core.frames import Frame, Photo
 from engine.core.news import Job, Progress
 from engine.core.poses import Pose
 from engine.core.settings import Settings
@@ -13,9 +11,13 @@ from engine.depth.sensor import clean
 from engine.export.detail import DETAILS
 from engine.meshing.blocks import BlockMesher
 from engine.meshing.seams import weld
+from engine.meshing.simplify import fill_holes, remove_islands, simplify
 from engine.runtime.meters import Meters
 from engine.texturing.bake import texture
 from engine.volume.volume import Volume
+
+# Photographs kept to judge by: more would say the same and cost memory.
+MAX_WITHHELD = 60
 
 
 class ScanPipeline:
@@ -25,15 +27,20 @@ class ScanPipeline:
     would only repeat what is known.
     """
 
-    def __init__(self, settings: Settings, with_texture: bool = True) -> None:
-        """Start an empty scan."""
+    def __init__(
+        self, settings: Settings, with_texture: bool = True, hold_out: int = 0
+    ) -> None:
+        """Start an empty scan; every `hold_out`-th frame, if not 0, is only kept to judge by."""
         self.settings = settings
         self.meters = Meters()
         self.volume = Volume(settings.volume)
         self.mesher = BlockMesher(self.volume, settings.mesh.min_weight)
         self.album = PhotoAlbum(settings.keyframes, settings.texture.max_views)
         self.frames_used = 0
+        self.withheld: list[Photo] = []
         self._with_texture = with_texture
+        self._hold_out = hold_out
+        self._offered = 0
         self._last: Pose | None = None
 
     def add(self, frame: Frame) -> list[MeshPatch]:
@@ -44,6 +51,10 @@ class ScanPipeline:
         """
         if frame.depth_m is None or frame.T_world_cam is None:
             raise BadFrame(f"Frame {frame.index} has no depth or no pose, so it cannot be fused.")
+        self._offered += 1
+        if self._hold_out and self._offered % self._hold_out == 0:
+            self._withhold(frame, frame.T_world_cam)
+            return []
         if not self._has_moved(frame.T_world_cam):
             return []
         with self.meters.stage("clean"):
@@ -90,6 +101,10 @@ class ScanPipeline:
     def close(self) -> None:
         """Let go of what the volume put on disk."""
         self.volume.close()
+
+    def _withhold(self, frame: Frame, T_world_cam: Pose) -> None:
+        if frame.color is not None and len(self.withheld) < MAX_WITHHELD:
+            self.withheld.append(Photo(frame.color, frame.intrinsics, T_world_cam, frame.index))
 
     def _has_moved(self, T_world_cam: Pose) -> bool:
         limits = self.settings.keyframes

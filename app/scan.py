@@ -94,9 +94,18 @@ class ScanController:
     map for whoever shows its patches, so call `poll` until the state is final, or `abort`.
     """
 
-    def __init__(self, source: FrameSource, make_fuser: Callable[[SourceInfo], Fuser]) -> None:
-        """Prepare a scan; the source is open already and from now on belongs to the controller."""
+    def __init__(
+        self,
+        source: FrameSource,
+        make_fuser: Callable[[SourceInfo], Fuser],
+        title: str | None = None,
+    ) -> None:
+        """Prepare a scan; the source is open already and from now on belongs to the controller.
+
+        The title is for people; without one, the source's name is used.
+        """
         self.info = source.describe()
+        self.title = title or self.info.name
         self.meters = Meters()
         self._source = source
         self._make_fuser = make_fuser
@@ -121,11 +130,6 @@ class ScanController:
         self._crew.stop.on_set(lambda: self._frames.close(discard=True))
         self._crew.stop.on_set(lambda: self._patches.close(discard=True))
         self._crew.stop.on_set(self._wake)
-
-    @property
-    def title(self) -> str:
-        """What the recording is called."""
-        return self.info.name
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -211,10 +215,11 @@ class ScanController:
             self._expect("finish", ScanState.SCANNING, ScanState.PAUSED)
             self._enter_finishing()
 
-    def abort(self) -> tuple[str, ...]:
+    def abort(self, wait_s: float = JOIN_S) -> tuple[str, ...]:
         """Stop everything now and keep no result; return the names of threads that still run.
 
-        A finished scan stays finished. Waits up to ten seconds, then logs where the rest hangs.
+        A finished scan stays finished. Threads end at their next step; this waits so long for
+        them and then logs where the rest is.
         """
         with self._changed:
             if self._state in (ScanState.READY, *_RUNNING):
@@ -222,9 +227,9 @@ class ScanController:
                     self._source.close()
                 self._state = ScanState.ABORTED
         self._crew.stop.set()
-        running = self._crew.join(JOIN_S)
+        running = self._crew.join(wait_s)
         if running:
-            log.error("Still running after %g s:\n%s", JOIN_S, self._crew.stacks())
+            log.warning("Still running after %g s:\n%s", wait_s, self._crew.stacks())
         elif self._fuser is not None:
             self._fuser.close()
         return running
@@ -270,6 +275,19 @@ class ScanController:
 
     def _map(self, stop: StopToken) -> None:
         self._fuser = fuser = self._make_fuser(self.info)
+        try:
+            self._fuse_all(fuser)
+            result = run_job(fuser.finish(), self._progress.put, lambda: stop.is_set)
+            with self._changed:
+                if not stop.is_set:
+                    self._result = result
+                    self._state = ScanState.DONE
+        finally:
+            # Whoever asked to stop may no longer be waiting to clear up.
+            if stop.is_set:
+                fuser.close()
+
+    def _fuse_all(self, fuser: Fuser) -> None:
         counts, rate = _MapCounts(), Rate()
         faces_of: dict[int, int] = {}
         for frame in self._frames:
@@ -286,11 +304,6 @@ class ScanController:
                 self._patches.put(patch.key, patch)
             self._last_stats = self._stats_now(counts, rate.tick())
             self._stats.put(self._last_stats)
-        result = run_job(fuser.finish(), self._progress.put, lambda: stop.is_set)
-        with self._changed:
-            if not stop.is_set:
-                self._result = result
-                self._state = ScanState.DONE
 
     def _stats_now(self, counts: _MapCounts, per_second: float) -> ScanStats:
         frames = self._frames.counters()

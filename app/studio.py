@@ -7,7 +7,7 @@ from typing import Any
 
 from app.jobs import Task
 from app.scan import Fuser, ScanController
-from engine.core.news import Job, Progress
+from engine.core.news import Job, Progress, ScanState
 from engine.core.settings import Settings
 from engine.core.surface import Mesh, TexturedMesh
 from engine.export.axes import TARGETS
@@ -18,6 +18,7 @@ from ui.ports import Choice
 
 DEMO = "synthetic:room?seed=7&frames=240"
 JOIN_S = 10.0
+OVER = (ScanState.FAILED, ScanState.ABORTED)
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Studio:
         self._open_source = open_source
         self._make_fuser = make_fuser
         self._tasks: list[Task[Any]] = []
+        self._scans: list[ScanController] = []
 
     @property
     def demo(self) -> str:
@@ -66,9 +68,11 @@ class Studio:
         return self._started(Task("export", _exported(mesh, goal, target_name)))
 
     def close(self) -> None:
-        """Stop what still runs."""
+        """Stop what still runs, and wait for it."""
         for task in self._tasks:
             task.cancel()
+        for scan in self._scans:
+            scan.abort()
         if not all(task.join(JOIN_S) for task in self._tasks):
             log.error("A task did not end within %g s.", JOIN_S)
 
@@ -81,7 +85,10 @@ class Studio:
         yield Progress("Opening the recording", 0)
         source = self._open_source(spec)
         yield Progress("Looking at its first frames", 0)
-        return ScanController(source, lambda info: self._make_fuser(self._settings, info))
+        title = "Demo room" if spec == DEMO else None
+        scan = ScanController(source, lambda info: self._make_fuser(self._settings, info), title)
+        self._scans = [old for old in self._scans if old.state not in OVER] + [scan]
+        return scan
 
 
 def _exported(mesh: Mesh | TexturedMesh, path: Path, target_name: str) -> Job[str]:

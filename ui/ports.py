@@ -79,8 +79,8 @@ class ScanPort(Protocol):
         """Read no more and make the final mesh."""
         ...
 
-    def abort(self) -> tuple[str, ...]:
-        """Stop without a result; return the names of threads that would not end."""
+    def abort(self, wait_s: float = ...) -> tuple[str, ...]:
+        """Stop without a result, waiting so long; return the names of threads that still run."""
         ...
 
     def poll(self, limit_bytes: int | None = None) -> ScanNews:

@@ -34,7 +34,9 @@ QFrame[role="drop"] {{
 }}
 QFrame[role="drop"][over="true"] {{ border-color: {ACCENT}; background: {RAISED}; }}
 QFrame[role="drop"] QLabel {{ background: transparent; }}
-QLabel[role="picture"], QFrame[role="panel"] QLabel[role="picture"] {{ background: #0d0f13; border-radius: 8px; color: {MUTED}; }}
+QLabel[role="picture"], QFrame[role="panel"] QLabel[role="picture"] {{
+    background: #0d0f13; border-radius: 8px; color: {MUTED};
+}}
 QPushButton, QFrame[role="panel"] QPushButton {{
     background: {RAISED}; border: 1px solid {LINE}; border-radius: 8px;
     padding: 9px 18px; font-size: {BODY_PX}px;

@@ -61,6 +61,31 @@ class Frame:
         return None if self.T_world_cam is None else self.T_world_cam @ self.T_cam_depth
 
 
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photograph with its camera, for painting a mesh or judging a render.
+
+    Attributes:
+        color: (h, w, 3) uint8 RGB, undistorted.
+        intrinsics: the camera, sized as `color`.
+        T_world_cam: where it stood.
+        index: position in the recording.
+    """
+
+    color: U8
+    intrinsics: Intrinsics
+    T_world_cam: Pose
+    index: int = 0
+
+    def __post_init__(self) -> None:
+        """Freeze the picture and refuse one that does not fit its camera.
+
+        Raises:
+            BadFrame: another size, shape or type.
+        """
+        _check("colour", self.color, self.intrinsics, np.uint8, channels=3)
+
+
 def _check(
     what: str, picture: np.ndarray | None, camera: Intrinsics, dtype: type, channels: int = 0
 ) -> None:

@@ -73,8 +73,8 @@ class Mesh:
     def face_normals(self) -> F32:
         """Return the (m, 3) normals, their length twice the face's area."""
         corners = self.vertices[self.faces]
-        normals: F32 = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        return normals
+        a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+        return np.cross(a, b).astype(np.float32)
 
     def vertex_normals(self) -> F32:
         """Return (n, 3) unit normals, faces weighted by area; zero for a vertex without a face."""

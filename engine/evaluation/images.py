@@ -7,9 +7,8 @@ import numpy as np
 from skimage.metrics import structural_similarity
 
 from engine.core.arrays import U8, Bool
-from engine.core.camera import Intrinsics
 from engine.core.faults import BadInput
-from engine.core.poses import Pose
+from engine.core.frames import Photo
 from engine.core.surface import Mesh, TexturedMesh
 from engine.kernels.raster import MeshScene
 from engine.kernels.shade import render_colored, render_textured
@@ -18,15 +17,6 @@ from engine.kernels.shade import render_colored, render_textured
 BEST_DB = 99.0
 # The window of Wang et al. (2004): a Gaussian of 1.5 pixels.
 _SSIM_REACH_PX = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Photo:
-    """A photograph with its camera, to hold a render against."""
-
-    color: U8
-    camera: Intrinsics
-    T_world_cam: Pose
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +33,15 @@ class ImageScore:
     coverage: float
     pictures: int
     protocol: str
+
+    def as_json(self) -> dict[str, float | str]:
+        """Return `psnr_heldout_db`, `ssim_heldout`, `coverage_heldout` and `protocol`."""
+        return {
+            "psnr_heldout_db": self.psnr_db,
+            "ssim_heldout": self.ssim,
+            "coverage_heldout": self.coverage,
+            "protocol": self.protocol,
+        }
 
 
 def psnr_db(picture: U8, truth: U8, mask: Bool) -> float:
@@ -97,9 +96,9 @@ def compare_renders(
     scores, similarities, coverages = [], [], []
     for photo in photos:
         if isinstance(surface, Mesh):
-            picture, covered = render_colored(surface, scene, photo.camera, photo.T_world_cam)
+            picture, covered = render_colored(surface, scene, photo.intrinsics, photo.T_world_cam)
         else:
-            picture, covered = render_textured(surface, scene, photo.camera, photo.T_world_cam)
+            picture, covered = render_textured(surface, scene, photo.intrinsics, photo.T_world_cam)
         coverages.append(float(covered.mean()))
         if covered.any():
             scores.append(psnr_db(picture, photo.color, covered))

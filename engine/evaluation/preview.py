@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw, ImageFont
 from engine.core.arrays import F64, U8, Bool
 from engine.core.camera import Intrinsics
 from engine.core.faults import BadInput
+from engine.core.frames import Photo
 from engine.core.poses import Pose
 from engine.core.surface import Mesh, TexturedMesh
-from engine.evaluation.images import Photo
 from engine.evaluation.reference import sample_surface
 from engine.kernels.raster import MeshScene, interpolate
 from engine.kernels.shade import render_colored, render_textured
@@ -31,6 +31,7 @@ _OVERVIEW = Intrinsics(
 )
 _ELEVATION_DEG = 48.0
 _AZIMUTHS = 12
+_MARGIN = 0.93
 # Loose crumbs outside this share of the area do not shrink the picture.
 _FRAMED_SHARE = 0.995
 _SAMPLES = 4000
@@ -56,7 +57,7 @@ def preview(surface: Mesh | TexturedMesh, photos: Sequence[Photo]) -> U8:
     overview = _on_sky(*_overview(surface))
     cells = [(overview, "the model, seen from above")]
     for photo in chosen[1:]:
-        picture = _on_sky(*_draw(surface, scene, _small(photo.camera), photo.T_world_cam))
+        picture = _on_sky(*_draw(surface, scene, _small(photo.intrinsics), photo.T_world_cam))
         cells.append((picture, "the model, from where the picture below was taken"))
     cells += [(photo.color, "a picture of the recording") for photo in chosen]
     return _sheet(cells)
@@ -99,7 +100,7 @@ def _sharpness(picture: U8) -> float:
 
 
 def _sees(scene: MeshScene, photo: Photo, points: F64) -> Bool:
-    _, inside = photo.camera.project(photo.T_world_cam.inverse.apply(points))
+    _, inside = photo.intrinsics.project(photo.T_world_cam.inverse.apply(points))
     seen = np.zeros(len(points), np.bool_)
     if inside.any():
         seen[inside] = scene.visible(points[inside], photo.T_world_cam.translation, 0.02)
@@ -147,7 +148,7 @@ def _looking_down(points: F64, azimuth: int) -> Pose:
     ahead = -np.array([np.cos(turn) * np.cos(lean), np.sin(turn) * np.cos(lean), np.sin(lean)])
     right = np.array([-np.sin(turn), np.cos(turn), 0.0])
     rotation = np.stack([right, np.cross(ahead, right), ahead], axis=1)
-    half = np.array([_OVERVIEW.width / _OVERVIEW.fx, _OVERVIEW.height / _OVERVIEW.fy]) / 2 * 0.96
+    half = np.array([_OVERVIEW.width / _OVERVIEW.fx, _OVERVIEW.height / _OVERVIEW.fy]) / 2 * _MARGIN
     local = points @ rotation
     middle = np.append((local[:, :2].min(axis=0) + local[:, :2].max(axis=0)) / 2, 0.0)
     for _ in range(4):

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.core.frames import Photo
 from engine.core.surface import Mesh, TexturedMesh
 from engine.evaluation.geometry import SurfaceScore, compare
-from engine.evaluation.images import ImageScore, Photo, compare_renders
+from engine.evaluation.images import ImageScore, compare_renders
 from engine.evaluation.reference import WorldReference
 from engine.evaluation.views import View
 from engine.sources.synthetic import SyntheticSource
@@ -23,10 +24,7 @@ class SyntheticScore:
 
     def as_json(self) -> dict[str, float | str]:
         """Return the surface's keys, and `psnr_heldout_db`, `ssim_heldout`, `coverage_heldout`."""
-        row = self.surface.as_json()
-        row["psnr_heldout_db"] = self.images.psnr_db
-        row["ssim_heldout"] = self.images.ssim
-        row["coverage_heldout"] = self.images.coverage
+        row = self.surface.as_json() | self.images.as_json()
         row["protocol"] = f"{self.surface.protocol}. {self.images.protocol}"
         return row
 

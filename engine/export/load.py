@@ -20,6 +20,7 @@ from engine.export.axes import FileFrame, file_frame, target_named
 from engine.export.formats import Format, format_of
 from engine.export.pictures import srgb_from_linear
 from engine.export.usdz import read_usdz
+from engine.export.weld import welded
 
 _MAX_FILE_BYTES = 4 << 30
 _NOTE = re.compile(rb"finescan up=([yz]) unit_m=([0-9.e+-]{1,12})")
@@ -54,15 +55,10 @@ def load_mesh(path: Path, target: str | None = None) -> Mesh | TexturedMesh:
         raise BadInput(f"{path.name} has corners at NaN or infinity.", "The file may be damaged.")
     world = Mesh(frame.to_world(mesh.vertices), mesh.faces, mesh.colors)
     if not file_format.shares_vertices:
-        return _welded(world)
+        return welded(world)
     if isinstance(surface, Mesh):
         return world
     return TexturedMesh(world, surface.uv, surface.texture)
-
-
-def _welded(mesh: Mesh) -> Mesh:
-    vertices, where = np.unique(mesh.vertices, axis=0, return_inverse=True)
-    return Mesh(vertices, where.reshape(-1)[mesh.faces].astype(np.int32))
 
 
 def _frame_of(path: Path, file_format: Format, target: str | None) -> FileFrame:

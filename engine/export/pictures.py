@@ -31,6 +31,16 @@ def encode(picture: U8, kind: PictureKind) -> bytes:
     return buffer.getvalue()
 
 
+def at_most(picture: U8, edge_px: int) -> U8:
+    """Return the picture with its longer side at most `edge_px`, averaged down where larger."""
+    height, width = picture.shape[:2]
+    scale = edge_px / max(height, width)
+    if scale >= 1:
+        return picture
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    return np.array(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
+
+
 def open_picture(data: bytes) -> U8:
     """Return the (h, w, 3) RGB picture in the bytes of an image file.
 
@@ -75,11 +85,3 @@ def vertex_colors(surface: Mesh | TexturedMesh) -> U8 | None:
     column = np.clip(surface.uv[:, 0] * width, 0, width - 1).astype(np.int64)
     row = np.clip((1 - surface.uv[:, 1]) * height, 0, height - 1).astype(np.int64)
     return np.asarray(surface.texture[row, column], np.uint8)
-
-
-def smooth_normals(mesh: Mesh) -> F32:
-    """Return unit normals (n, 3) that do not break where an atlas has split vertices."""
-    _, first, where = np.unique(mesh.vertices, axis=0, return_index=True, return_inverse=True)
-    where = where.reshape(-1)
-    faces = where[mesh.faces].astype(np.int32)
-    return Mesh(mesh.vertices[first], faces).vertex_normals()[where]

@@ -17,9 +17,9 @@ from engine.export.pictures import (
     encode,
     linear_from_srgb,
     open_picture,
-    smooth_normals,
     srgb_from_linear,
 )
+from engine.export.weld import smooth_normals
 
 _MATERIAL = "/scan/material"
 

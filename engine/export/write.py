@@ -16,7 +16,7 @@ from engine.core.surface import Mesh, TexturedMesh
 from engine.export.axes import UNIT_NAMES, FileFrame, file_frame, target_named
 from engine.export.check import compare, reread
 from engine.export.formats import Format, Up, format_of
-from engine.export.pictures import PictureKind
+from engine.export.pictures import PictureKind, at_most
 from engine.export.usdz import write_usdz
 from engine.export.writers import write_glb, write_obj, write_ply, write_stl
 
@@ -51,12 +51,13 @@ def export(
     path: Path,
     target: str = "finescan",
     picture: PictureKind = "jpeg",
+    texture_px: int | None = None,
 ) -> Job[ExportReport]:
     """Write a mesh in the format its file name asks for, for the program `target` names.
 
     An old file of this name is replaced in one step, after the new one was read back and agreed in
     bounding box, faces and texture; until then, and after any failure, it stays as it was. Vertices
-    without a face are left out.
+    without a face are left out. A texture larger than `texture_px` is made smaller.
 
     Raises:
         BadInput: unknown ending or target, an empty mesh, NaN, or a folder that does not exist.
@@ -66,6 +67,8 @@ def export(
     frame = file_frame(file_format, goal)
     _check_place(path)
     surface = _used(surface)
+    if texture_px is not None and isinstance(surface, TexturedMesh):
+        surface = TexturedMesh(surface.mesh, surface.uv, at_most(surface.texture, texture_px))
     with (
         _explained(path),
         tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem[:40]}-") as folder,

@@ -20,9 +20,9 @@ from engine.export.pictures import (
     PictureKind,
     encode,
     linear_from_srgb,
-    smooth_normals,
     vertex_colors,
 )
+from engine.export.weld import smooth_normals
 
 # glTF's number for unsigned 16 bit integers.
 _GLTF_U16 = 5123

@@ -15,6 +15,7 @@ from engine.core.arrays import F32, F64
 from engine.core.camera import Intrinsics
 from engine.core.faults import BadInput
 from engine.core.poses import Pose, interpolate
+from engine.sources.arkit import DEPTH_UNIT_M, confidence_of
 from engine.sources.images import read_color, read_depth_png, read_grey
 from engine.sources.raw import Convention, RawFrame, RawRecording
 from engine.sources.text import nearest, number_rows, read_text, seconds_to_ns, split_rows
@@ -23,8 +24,6 @@ LAYOUT = "arkitscenes"
 _TRAJECTORY = "lowres_wide.traj"
 # Sharpest first: colour may come at a higher resolution and lower rate than depth.
 _COLOR_STREAMS = ("wide", "vga_wide", "lowres_wide")
-_MILLIMETRE_M = 0.001
-_MOST_CONFIDENT = 2
 # Streams run at 60 Hz at best: half a period apart is another moment.
 _SAME_MOMENT_S = 0.009
 # The trajectory runs at 10 Hz; across a longer gap the camera may have been anywhere.
@@ -63,7 +62,7 @@ def read(path: Path) -> RawRecording:
                 color=partial(read_color, file),
                 depth=None
                 if depth_file is None
-                else partial(read_depth_png, depth_file, _MILLIMETRE_M),
+                else partial(read_depth_png, depth_file, DEPTH_UNIT_M),
                 confidence=None
                 if confidence_file is None
                 else partial(_confidence, confidence_file),
@@ -164,5 +163,4 @@ def _pincam(path: Path | None, picture: Path) -> Intrinsics | None:
 
 
 def _confidence(path: Path) -> F32:
-    levels = np.minimum(read_grey(path), _MOST_CONFIDENT)
-    return levels.astype(np.float32) / np.float32(_MOST_CONFIDENT)
+    return confidence_of(read_grey(path))

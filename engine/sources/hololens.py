@@ -25,7 +25,9 @@ def read(path: Path) -> RawRecording:
     """
     pictures = numbers.pictures_in(path / "images", ".png", ".jpg", ".jpeg")
     if not pictures:
-        raise BadInput(f"The folder {path / 'images'} holds no picture.")
+        raise BadInput(
+            f"The folder {path / 'images'} holds no picture.", "Copy the whole recording."
+        )
     rows = numbers.read_table(path / "poses.txt")
     if rows.shape != (len(pictures), 16):
         raise BadInput(
@@ -33,7 +35,7 @@ def read(path: Path) -> RawRecording:
             f"{len(pictures)} pictures.",
             "It needs one row of 16 numbers a picture.",
         )
-    width, height = images.read_size(pictures[0])
+    width, height = images.first_size(pictures)
     camera = numbers.read_camera(path / "K.txt", width, height)
     frames = []
     for order, (picture, row) in enumerate(zip(pictures, rows, strict=True)):

@@ -3,6 +3,8 @@
 Truncation is looked for in the bytes: decoders fill what is missing with grey and say nothing.
 """
 
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -10,7 +12,7 @@ import numpy as np
 import OpenEXR
 
 from engine.core.arrays import F32, U8, U16
-from engine.core.faults import BadFrame
+from engine.core.faults import BadFrame, BadInput
 
 SMALLEST_PX = 8
 LARGEST_PX = 16384
@@ -46,6 +48,25 @@ def read_size(path: Path) -> tuple[int, int]:
         BadFrame: missing, damaged, or of a size no camera has.
     """
     return _check_container(read_bytes(path), path.name)
+
+
+def first_size(paths: Sequence[Path]) -> tuple[int, int]:
+    """Return width and height of the first picture that can be read.
+
+    Raises:
+        BadInput: none can.
+    """
+    fault: BadFrame | None = None
+    for path in paths:
+        try:
+            return read_size(path)
+        except BadFrame as error:
+            fault = fault or error
+    why = f" {fault.says}" if fault else ""
+    raise BadInput(
+        f"None of {len(paths)} pictures can be read.{why}",
+        "The recording is damaged or incomplete.",
+    )
 
 
 def read_color(path: Path) -> U8:
@@ -205,8 +226,7 @@ def _check_sides(width: int, height: int, name: str) -> None:
 def _check_container(data: bytes, name: str) -> tuple[int, int]:
     """Return width and height; refuse what is cut off before anything is allocated for it."""
     if data.startswith(_PNG):
-        if b"IEND" not in data[-_TAIL_BYTES:]:
-            raise BadFrame(f"The picture {name} is cut off.")
+        _check_png(data, name)
         width, height = int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
     elif data.startswith(_JPEG):
         if b"\xff\xd9" not in data[-_TAIL_BYTES:]:
@@ -216,6 +236,22 @@ def _check_container(data: bytes, name: str) -> tuple[int, int]:
         raise BadFrame(f"The picture {name} is neither PNG nor JPEG.")
     _check_sides(width, height, name)
     return width, height
+
+
+def _check_png(data: bytes, name: str) -> None:
+    """Refuse a PNG of which a part is missing or changed; the decoder would complain on stderr."""
+    view = memoryview(data)
+    at = len(_PNG)
+    while at + 12 <= len(data):
+        end = at + 8 + int.from_bytes(view[at : at + 4])
+        if end + 4 > len(data):
+            break
+        if zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4]):
+            raise BadFrame(f"The picture {name} is damaged.")
+        if data[at + 4 : at + 8] == b"IEND":
+            return
+        at = end + 4
+    raise BadFrame(f"The picture {name} is cut off.")
 
 
 def _jpeg_sides(data: bytes, name: str) -> tuple[int, int]:

@@ -13,6 +13,7 @@ import numpy as np
 from engine.core.arrays import F64
 from engine.core.camera import Intrinsics
 from engine.core.faults import BadInput
+from engine.sources.arkit import UP
 from engine.sources.raw import Convention, RawFrame, RawRecording
 from engine.sources.safe_zip import member_names, open_folder
 from engine.sources.text import (
@@ -62,7 +63,10 @@ def read(path: Path) -> RawRecording:
             notes.append(
                 f"Players turn this video by {video.rotation_deg} degrees; it is read unturned."
             )
-        frames = tuple(_frame(row, poses, video) for row in pictures)
+        size = video.stated_size([(cx, cy) for cx, cy in pictures[:, 4:6]])
+        if size != (video.width, video.height):
+            notes.append(f"The intrinsics are for {size[0]}x{size[1]} pixels, not the video's.")
+        frames = tuple(_frame(row, poses, video, size) for row in pictures)
         alone = sum(frame.pose is None for frame in frames)
         if alone:
             notes.append(f"{alone} pictures have no pose within {_POSE_LIMIT_S * 1e3:.0f} ms.")
@@ -72,7 +76,7 @@ def read(path: Path) -> RawRecording:
         layout=LAYOUT,
         frames=frames,
         declared=Convention("c2w", "gl"),
-        up_source=(0.0, 1.0, 0.0),
+        up_source=UP,
         notes=tuple(notes),
         close=closer.close,
     )
@@ -92,7 +96,7 @@ def _table(path: Path, columns: int, notes: list[str]) -> F64:
     return table[timed]
 
 
-def _frame(row: F64, poses: F64, video: Video) -> RawFrame:
+def _frame(row: F64, poses: F64, video: Video, size: tuple[int, int]) -> RawFrame:
     number = int(row[1])
     at = nearest(poses[:, 0], float(row[0]), _POSE_LIMIT_S)
     fx, fy, cx, cy = (float(n) for n in row[2:6])
@@ -101,5 +105,5 @@ def _frame(row: F64, poses: F64, video: Video) -> RawFrame:
         name=f"frame {number}",
         pose=None if at is None else quaternion_matrix(poses[at, [5, 6, 7, 4]], poses[at, 1:4]),
         color=partial(video.frame, number),
-        color_camera=Intrinsics.from_opencv(video.width, video.height, fx, fy, cx, cy),
+        color_camera=Intrinsics.from_opencv(*size, fx, fy, cx, cy),
     )

@@ -15,15 +15,19 @@ import numpy as np
 from engine.core.arrays import F64
 from engine.core.camera import Intrinsics
 from engine.core.faults import BadFrame, BadInput
+from engine.sources.arkit import UP
 from engine.sources.images import read_color, read_depth_png
 from engine.sources.raw import Convention, RawFrame, RawRecording
 from engine.sources.safe_zip import member_names, open_folder
-from engine.sources.text import read_json, seconds_to_ns
+from engine.sources.text import number_at, read_json, seconds_to_ns
 
 _FILE = "transforms.json"
+_LONGEST_NAME = 240
 _SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG")
 # nerfstudio's documented unit of depth pictures.
 _MILLIMETRE_M = 0.001
+# 16 bits of it reach a kilometre.
+_LARGEST_UNIT_M = 0.015
 # In the order of `Intrinsics.distortion`.
 _LENS_KEYS = ("k1", "k2", "p1", "p2", "k3")
 
@@ -62,7 +66,7 @@ def read(path: Path) -> RawRecording:
         layout="nerfcapture" if capture.is_arkit else "nerfstudio",
         frames=tuple(frames),
         declared=Convention("c2w", "gl"),
-        up_source=(0.0, 1.0, 0.0) if capture.is_arkit else None,
+        up_source=UP if capture.is_arkit else None,
         is_metric=capture.is_arkit or capture.depth_unit_m is not None,
         notes=tuple(capture.notes),
         close=closer.close,
@@ -77,8 +81,7 @@ class _Capture:
         self._top = top
         self._picture_size: tuple[int, int] | None = None
         self.notes: list[str] = []
-        # NeRFCapture's app writes the one key, the script that receives its stream the other.
-        self.is_arkit = "integer_depth_scale" in top or "depth_integer_scale" in top
+        self.is_arkit = _is_nerfcapture(top)
         self.depth_unit_m = self._depth_unit_m()
         model = str(top.get("camera_model", ""))
         if "FISHEYE" in model or "EQUIRECT" in model or top.get("is_fisheye"):
@@ -99,10 +102,9 @@ class _Capture:
             depth_path = self._beside(depth_name)
             if depth_path.is_file():
                 depth = partial(read_depth_png, depth_path, self.depth_unit_m)
-        time_s = entry.get("timestamp")
-        has_time = isinstance(time_s, int | float) and np.isfinite(time_s)
+        time_s = number_at(entry, "timestamp")
         return RawFrame(
-            t_ns=seconds_to_ns(float(time_s)) if has_time and time_s is not None else number,
+            t_ns=number if time_s is None else seconds_to_ns(time_s),
             name=name or f"frame {number}",
             pose=_matrix(entry.get("transform_matrix")),
             color=partial(read_color, picture),
@@ -117,8 +119,8 @@ class _Capture:
         if not isinstance(entry, dict):
             return None
         if "integer_depth_scale" in self._top:
-            scale = _number(self._top, "integer_depth_scale")
-            return scale if scale is not None and scale > 0 else None
+            scale = number_at(self._top, "integer_depth_scale")
+            return scale if scale is not None and 0 < scale <= _LARGEST_UNIT_M else None
         if "depth_path" in entry and "depth_integer_scale" in self._top:
             self.notes.append(
                 "The depth pictures are previews without a unit, as the app saves them, "
@@ -134,21 +136,21 @@ class _Capture:
     def _camera(self, entry: dict[str, Any], picture: Path) -> Intrinsics | None:
         """Return the camera of an entry, its own numbers before the common ones, or None."""
         numbers = {**self._top, **entry}
-        width, height = _number(numbers, "w"), _number(numbers, "h")
+        width, height = number_at(numbers, "w"), number_at(numbers, "h")
         if not width or not height:
             size = self._size(picture)
             if size is None:
                 return None
             width, height = size
-        fx, fy = _number(numbers, "fl_x"), _number(numbers, "fl_y")
-        angle = _number(numbers, "camera_angle_x")
+        fx, fy = number_at(numbers, "fl_x"), number_at(numbers, "fl_y")
+        angle = number_at(numbers, "camera_angle_x")
         if fx is None and angle is not None and 0 < angle < np.pi:
             fx = 0.5 * width / float(np.tan(0.5 * angle))
         fx = fx if fx is not None else fy
         if fx is None:
             return None
-        lens = tuple(_number(numbers, key) or 0.0 for key in _LENS_KEYS)
-        center = [_number(numbers, key) for key in ("cx", "cy")]
+        lens = tuple(number_at(numbers, key) or 0.0 for key in _LENS_KEYS)
+        center = [number_at(numbers, key) for key in ("cx", "cy")]
         half = 0.5 if self.is_arkit else 0.0
         cx = width / 2 if center[0] is None else center[0] + half
         cy = height / 2 if center[1] is None else center[1] + half
@@ -167,18 +169,30 @@ class _Capture:
 
     def _picture(self, name: str) -> Path:
         path = self._beside(name)
-        tried = (path.with_name(path.name + suffix) for suffix in _SUFFIXES if path.name)
+        tried = (path.parent / f"{path.name}{suffix}" for suffix in _SUFFIXES)
         return next((file for file in tried if file.is_file()), path)
 
     def _beside(self, name: str) -> Path:
-        return self._folder / name.replace("\\", "/")
+        """Return the path of a file the list names; one that cannot exist becomes a missing one."""
+        is_possible = name.isprintable() and len(name) < _LONGEST_NAME
+        return self._folder / (name.replace("\\", "/") if is_possible else "unnamed")
+
+
+def _is_nerfcapture(top: dict[str, Any]) -> bool:
+    """Return whether NeRFCapture wrote this: times and cameras per frame, names without suffix."""
+    entries = top.get("frames")
+    entry = entries[0] if isinstance(entries, list) and entries else None
+    if not isinstance(entry, dict):
+        return False
+    has_keys = {"timestamp", "fl_x", "file_path"} <= entry.keys()
+    return has_keys and not str(entry["file_path"]).lower().endswith(_SUFFIXES[1:])
 
 
 def _matrix(value: Any) -> F64 | None:
     """Return a (4, 4) matrix with its homogeneous scale divided out, None when it is none."""
     try:
         matrix = np.array(value, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if matrix.shape == (3, 4):
         matrix = np.vstack([matrix, [0, 0, 0, 1]])
@@ -186,9 +200,3 @@ def _matrix(value: Any) -> F64 | None:
         return None
     scale = matrix[3, 3]
     return matrix / scale if np.isfinite(scale) and scale != 0 else matrix
-
-
-def _number(numbers: dict[str, Any], key: str) -> float | None:
-    value = numbers.get(key)
-    usable = isinstance(value, int | float) and np.isfinite(value)
-    return float(value) if usable and value is not None else None

@@ -43,7 +43,7 @@ def read(path: Path) -> RawRecording:
         )
     if not colors:
         raise BadInput(f"The folder {path.name} holds no picture.")
-    camera, unit_m = _camera(path, colors[0], notes)
+    camera, unit_m = _camera(path, colors, notes)
     log = _first(path, _LOG_NAMES)
     poses = {} if log is None else _trajectory(log)
     frames = [
@@ -74,12 +74,12 @@ def _color_folder(path: Path) -> Path | None:
     return next((path / name for name in _COLOR_NAMES if (path / name).is_dir()), None)
 
 
-def _camera(path: Path, picture: Path, notes: list[str]) -> tuple[Intrinsics, float]:
+def _camera(path: Path, pictures: list[Path], notes: list[str]) -> tuple[Intrinsics, float]:
     """Return the camera and the size of a depth unit."""
     file = _first(path, _CAMERA_NAMES)
     if file is None:
         # Open3D itself falls back to this sensor.
-        width, height = images.read_size(picture)
+        width, height = images.first_size(pictures)
         notes.append("No camera file was found; Open3D's default, a PrimeSense of 525 px, is used.")
         default = Intrinsics.from_opencv(640, 480, 525.0, 525.0, 319.5, 239.5)
         return default.scaled_to(width, height), _UNIT_M

@@ -5,7 +5,6 @@ used when there for every key frame, which long captures lack. Depth is 16-bit m
 guess beyond 5 m; confidence is 0, 127 or 255.
 """
 
-import math
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -16,13 +15,13 @@ import numpy as np
 from engine.core.arrays import F32
 from engine.core.camera import Intrinsics
 from engine.core.faults import BadInput
+from engine.sources.arkit import DEPTH_UNIT_M, UP
 from engine.sources.images import read_color, read_depth_png, read_grey
 from engine.sources.raw import Convention, RawFrame, RawRecording
 from engine.sources.safe_zip import member_names, open_folder
-from engine.sources.text import read_json
+from engine.sources.text import number_at, read_json
 
 LAYOUT = "polycam"
-_MILLIMETRE_M = 0.001
 _LIDAR_REACH_M = 5.0
 _MATRIX_KEYS = tuple(f"t_{row}{column}" for row in range(3) for column in range(4))
 _CAMERA_KEYS = ("fx", "fy", "cx", "cy")
@@ -66,7 +65,7 @@ def read(path: Path) -> RawRecording:
         layout=LAYOUT,
         frames=tuple(frames),
         declared=Convention("c2w", "gl"),
-        up_source=(0.0, 1.0, 0.0),
+        up_source=UP,
         notes=tuple(notes),
         close=closer.close,
     )
@@ -114,14 +113,14 @@ def _frame(base: Path, images: Path, file: Path) -> RawFrame:
 
 
 def _number(camera: dict[str, Any], key: str, file: Path) -> float:
-    value = camera.get(key)
-    if not isinstance(value, int | float) or not math.isfinite(value):
+    value = number_at(camera, key)
+    if value is None:
         raise BadInput(f"The camera file {file.name} has no number {key}.")
-    return float(value)
+    return value
 
 
 def _depth(path: Path) -> F32:
-    depth_m = read_depth_png(path, _MILLIMETRE_M)
+    depth_m = read_depth_png(path, DEPTH_UNIT_M)
     depth_m[depth_m > _LIDAR_REACH_M] = 0
     return depth_m
 

@@ -15,17 +15,19 @@ import numpy as np
 from engine.core.arrays import F32, F64, U8
 from engine.core.camera import Intrinsics
 from engine.core.faults import BadFrame, BadInput
+from engine.sources.arkit import UP, confidence_of
 from engine.sources.images import decode_color, read_color, read_depth_exr
 from engine.sources.lzfse_stream import decompress
 from engine.sources.raw import Convention, RawFrame, RawRecording
 from engine.sources.safe_zip import SafeZip, member_names
-from engine.sources.text import parse_json, quaternion_matrix, read_json, seconds_to_ns
+from engine.sources.text import number_at, parse_json, quaternion_matrix, read_json, seconds_to_ns
 
 _LARGEST_METADATA_BYTES = 256 * 1024 * 1024
 _LARGEST_PICTURE_BYTES = 64 * 1024 * 1024
 # What a stream may be larger than its content, when nothing could be saved.
 _STREAM_OVERHEAD_BYTES = 4096
-_MOST_CONFIDENT = 2
+_LARGEST_SIDE_PX = 16384
+_USUAL_FPS = 60.0
 
 
 def sniff(path: Path) -> bool:
@@ -133,8 +135,7 @@ def _lzfse_depth(archive: SafeZip, name: str, shape: tuple[int, int]) -> F32:
 def _lzfse_confidence(archive: SafeZip, name: str, shape: tuple[int, int]) -> F32:
     size = shape[0] * shape[1]
     data = decompress(_entry(archive, name, size + _STREAM_OVERHEAD_BYTES), size, name)
-    levels = np.minimum(np.frombuffer(data, np.uint8).reshape(shape), _MOST_CONFIDENT)
-    return levels.astype(np.float32) / np.float32(_MOST_CONFIDENT)
+    return confidence_of(np.frombuffer(data, np.uint8).reshape(shape))
 
 
 def _exr(path: Path) -> F32:
@@ -164,7 +165,8 @@ class _Log:
         self._cameras = self._table("perFrameIntrinsicCoeffs", 4)
         self._poses = self._table("poses", 7)
         self._times = self._table("frameTimestamps", 1)[:, 0]
-        self._fps = self._number("fps", 60.0)
+        fps = number_at(metadata, "fps")
+        self._fps = fps if fps is not None and fps > 0 else _USUAL_FPS
 
     def depth_shape(self) -> tuple[int, int]:
         """Return rows and columns of the depth pictures."""
@@ -218,7 +220,7 @@ class _Log:
             layout=layout,
             frames=tuple(frames),
             declared=Convention("c2w", "gl"),
-            up_source=(0.0, 1.0, 0.0),
+            up_source=UP,
             notes=tuple(notes),
             close=close,
         )
@@ -228,19 +230,14 @@ class _Log:
         value = self._metadata.get(key)
         try:
             table = np.array([] if value is None else value, np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise BadInput(f"The metadata's {key} are not rows of {columns} numbers.") from error
         if table.size % columns:
             raise BadInput(f"The metadata's {key} are not rows of {columns} numbers.")
         return table.reshape(-1, columns)
 
-    def _number(self, key: str, otherwise: float) -> float:
-        value = self._metadata.get(key, otherwise)
-        usable = isinstance(value, int | float) and 0 < value < 1e6
-        return float(value) if usable else otherwise
-
     def _integer(self, key: str) -> int:
-        value = self._number(key, 0.0)
-        if value < 1:
+        value = number_at(self._metadata, key)
+        if value is None or not 1 <= value <= _LARGEST_SIDE_PX:
             raise BadInput(f"The metadata does not say {key}, the size of a picture.")
         return int(value)

@@ -209,6 +209,8 @@ class Recording:
             warnings=tuple(self._warnings),
             details={
                 "convention": f"{self._verdict.chosen.maps} {self._verdict.chosen.axes}",
+                "frames_in_file": len(self._raw.frames),
+                "tracks": self._segments[-1] + 1,
                 **self._verdict.details,
             },
         )

@@ -162,6 +162,6 @@ def _size(folder: Path, published: tuple[int, int]) -> tuple[int, int]:
     found = numbers.pictures_in(folder, ".jpg", ".jpeg", ".png")
     if not found:
         return published
-    width, height = images.read_size(found[0])
+    width, height = images.first_size(found)
     same_shape = abs(published[1] * width / published[0] - height) < 1.5
     return published if same_shape else (width, height)

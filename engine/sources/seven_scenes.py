@@ -113,6 +113,11 @@ def _cameras(path: Path, notes: list[str]) -> tuple[Intrinsics, Intrinsics, Pose
         return scannet.cameras_of_info(info)
     depth_camera = _depth_camera(path, notes)
     color_camera, T_cam_depth = _calibration(path, depth_camera)
+    if depth_camera.fx == _KINECT_FOCAL_PX and T_cam_depth == Pose.identity():
+        notes.append(
+            "Colour is taken as registered to depth, which 7-Scenes does not promise; "
+            "a calibration.json beside the frames would place it."
+        )
     return color_camera, depth_camera, T_cam_depth
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from engine.core.arrays import F32, F64
 from engine.core.camera import Intrinsics
 from engine.core.faults import BadInput
+from engine.sources.arkit import DEPTH_UNIT_M, UP, confidence_of
 from engine.sources.images import read_depth_npy, read_depth_png, read_grey
 from engine.sources.raw import Convention, RawFrame, RawRecording
 from engine.sources.safe_zip import member_names, open_folder
@@ -34,11 +35,7 @@ _POSE_COLUMNS = ("timestamp", "x", "y", "z", "qx", "qy", "qz", "qw")
 _CAMERA_COLUMNS = ("fx", "fy", "cx", "cy")
 # Files without a heading have the order of the first public version.
 _OLD_HEADING = ["timestamp", "frame", *_POSE_COLUMNS[1:]]
-_MILLIMETRE_M = 0.001
-_MOST_CONFIDENT = 2
 _MOST_FRAMES = 10_000_000
-# What phones record, and what the intrinsics are for when somebody has shrunk the video.
-_FULL_SIZE = (1920, 1440)
 
 
 def sniff(path: Path) -> bool:
@@ -66,7 +63,7 @@ def read(path: Path) -> RawRecording:
             last_camera = _camera_matrix(folder / _MATRIX)
             notes.append("The log has one camera matrix, of its last frame, for all frames.")
         cameras = [row.camera or last_camera for row in rows]
-        size = _camera_size(video, cameras)
+        size = video.stated_size([(c[2], c[3]) for c in cameras if c is not None])
         if size != (video.width, video.height):
             notes.append(f"The intrinsics are for {size[0]}x{size[1]} pixels, not the video's.")
         frames = tuple(
@@ -83,7 +80,7 @@ def read(path: Path) -> RawRecording:
         layout=LAYOUT,
         frames=frames,
         declared=Convention("c2w", "cv"),
-        up_source=(0.0, 1.0, 0.0),
+        up_source=UP,
         notes=tuple(notes),
         close=closer.close,
     )
@@ -151,16 +148,6 @@ def _camera_matrix(path: Path) -> tuple[float, float, float, float]:
     return float(matrix[0, 0]), float(matrix[1, 1]), float(matrix[0, 2]), float(matrix[1, 2])
 
 
-def _camera_size(
-    video: Video, cameras: list[tuple[float, float, float, float] | None]
-) -> tuple[int, int]:
-    """Return the picture size the intrinsics are for: the video's, unless it was made smaller."""
-    outside = any(
-        camera and (camera[2] > video.width or camera[3] > video.height) for camera in cameras
-    )
-    return _FULL_SIZE if outside else (video.width, video.height)
-
-
 def _compare_counts(rows: int, video: Video) -> list[str]:
     notes = []
     if video.frame_count is not None and video.frame_count != rows:
@@ -179,9 +166,9 @@ def _frame(folder: Path, row: OdometryRow, video: Video, camera: Intrinsics) -> 
     confidence = folder / "confidence" / f"{stem}.png"
     depth = None
     if depth_png.is_file():
-        depth = partial(read_depth_png, depth_png, _MILLIMETRE_M)
+        depth = partial(read_depth_png, depth_png, DEPTH_UNIT_M)
     elif depth_npy.is_file():
-        depth = partial(read_depth_npy, depth_npy, _MILLIMETRE_M)
+        depth = partial(read_depth_npy, depth_npy, DEPTH_UNIT_M)
     return RawFrame(
         t_ns=row.t_ns,
         name=stem,
@@ -194,5 +181,4 @@ def _frame(folder: Path, row: OdometryRow, video: Video, camera: Intrinsics) -> 
 
 
 def _confidence(path: Path) -> F32:
-    levels = np.minimum(read_grey(path), _MOST_CONFIDENT)
-    return levels.astype(np.float32) / np.float32(_MOST_CONFIDENT)
+    return confidence_of(read_grey(path))

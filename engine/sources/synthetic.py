@@ -87,7 +87,8 @@ class SyntheticSource:
         """What draws the world."""
         if self._renderer is None:
             # Texture pixels smaller than picture pixels are not worth painting.
-            edge_px = 256 if self.spec.width <= 400 else 512
+            wide = self.spec.width
+            edge_px = 128 if wide <= 160 else 256 if wide <= 400 else 512
             self._renderer = Renderer(self.world, self._device, edge_px)
         return self._renderer
 

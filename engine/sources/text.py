@@ -1,6 +1,7 @@
 """Text files of logs: numbers in rows, and JSON, each refused with a sentence when damaged."""
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,18 @@ def parse_json(text: str | bytes, name: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BadInput(f"The file {name} does not hold a JSON object.")
     return found
+
+
+def number_at(content: dict[str, Any], key: str) -> float | None:
+    """Return the finite number a JSON object has under a key, None when there is none."""
+    value = content.get(key)
+    if not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def split_rows(text: str) -> list[list[str]]:

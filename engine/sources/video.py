@@ -13,6 +13,12 @@ from engine.core.arrays import U8
 from engine.core.faults import BadFrame, BadInput
 from engine.sources.images import LARGEST_PX, SMALLEST_PX
 
+# What ARKit records.
+_FULL_SIZE = (1920, 1440)
+# How far from the middle of the picture, as a fraction of a side: no optical axis is so far off,
+# every phone's is so near.
+_OFF_CENTER, _NEAR_CENTER = 0.15, 0.05
+
 
 class Video:
     """A video whose frames are numbered from 0 in the order they are shown.
@@ -80,6 +86,19 @@ class Video:
             pass
         self._end = self._next
         raise self._past_end(number)
+
+    def stated_size(self, centers_px: list[tuple[float, float]]) -> tuple[int, int]:
+        """Return the picture size (w, h) that principal points were written for.
+
+        That is the video's own, unless they lie in the middle of a phone's full picture and
+        nowhere near the middle of this one: then somebody has shrunk the video.
+        """
+        own = (self.width, self.height)
+        if not centers_px:
+            return own
+        center = np.median(np.array(centers_px), axis=0)
+        off_own, off_full = (np.abs(center / size - 0.5).max() for size in (own, _FULL_SIZE))
+        return _FULL_SIZE if off_own > _OFF_CENTER and off_full < _NEAR_CENTER else own
 
     def close(self) -> None:
         """Let go of the file; a later `frame` opens it again."""

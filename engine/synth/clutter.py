@@ -67,9 +67,9 @@ def laptop(p: Palette) -> Piece:
         "screen", ((0.2, 0.35, 0.55), (0.4, 0.6, 0.75), (0.12, 0.14, 0.2)), p.seed(), 0, 0.6, 0.5
     )
     piece = Piece("laptop", (0.34, 0.34, 0.24))
-    piece.add(box(0.33, 0.23, 0.018, 0.004), (0, -0.03, 0.009), shell)
+    piece.add(box(0.33, 0.23, 0.018), (0, -0.03, 0.009), shell)
     piece.add(box(0.29, 0.1, 0.002), (0, 0.0, 0.0185), p.print("checker", 2, 0.2))
-    piece.add(box(0.33, 0.008, 0.22, 0.003), (0, 0.125, 0.118), shell, (-18, 0, 0))
+    piece.add(box(0.33, 0.008, 0.22), (0, 0.125, 0.118), shell, (-18, 0, 0))
     piece.add(box(0.31, 0.002, 0.19), (0, 0.1195, 0.117), face, (-18, 0, 0))
     return piece
 
@@ -81,9 +81,9 @@ def monitor(p: Palette) -> Piece:
         "screen", ((0.16, 0.2, 0.4), (0.5, 0.4, 0.6), (0.15, 0.2, 0.3)), p.seed(), 0, 0.7, 0.5
     )
     piece = Piece("screen", (0.58, 0.2, 0.48))
-    piece.add(box(0.22, 0.18, 0.012, 0.004), (0, 0, 0.006), black)
+    piece.add(box(0.22, 0.18, 0.012), (0, 0, 0.006), black)
     piece.add(cylinder(0.018, 0.16), (0, 0.03, 0.09), black)
-    piece.add(box(0.57, 0.03, 0.34, 0.006), (0, 0, 0.3), black)
+    piece.add(box(0.57, 0.03, 0.34), (0, 0, 0.3), black)
     piece.add(box(0.55, 0.002, 0.32), (0, -0.0155, 0.3), face)
     return piece
 

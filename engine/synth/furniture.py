@@ -12,7 +12,7 @@ def table(p: Palette, width_m: float, depth_m: float, height_m: float) -> Piece:
     """Return a four-legged table."""
     wood = p.timber()
     piece = Piece("table", (width_m, depth_m, height_m))
-    piece.add(box(width_m, depth_m, 0.035, 0.006), (0, 0, height_m - 0.0175), wood)
+    piece.add(box(width_m, depth_m, 0.035), (0, 0, height_m - 0.0175), wood)
     inset, leg = 0.05, 0.055
     for x in (-1, 1):
         for y in (-1, 1):
@@ -125,9 +125,7 @@ def _fill_shelf(p: Palette, piece: Piece, z: float, room_m: float, width_m: floa
             wide, tall = float(p.dice.uniform(0.16, 0.26)), min(0.2, room_m - 0.04)
             if x + wide > width_m / 2:
                 return
-            piece.add(
-                box(wide - 0.02, 0.22, tall, 0.005), (x + wide / 2, 0, z + tall / 2), p.cloth()
-            )
+            piece.add(box(wide - 0.02, 0.22, tall), (x + wide / 2, 0, z + tall / 2), p.cloth())
             x += wide
         else:
             tall = min(0.2, room_m - 0.04)
@@ -143,14 +141,14 @@ def cabinet(p: Palette, width_m: float) -> Piece:
     wood, front = p.timber(), p.timber() if p.dice.random() < 0.5 else p.paint(WHITE, 0.3)
     depth, height = 0.42, 0.72
     piece = Piece("cabinet", (width_m, depth, height))
-    piece.add(box(width_m, depth - 0.02, height - 0.08, 0.004), (0, 0.01, height / 2 + 0.04), wood)
+    piece.add(box(width_m, depth - 0.02, height - 0.08), (0, 0.01, height / 2 + 0.04), wood)
     piece.add(box(width_m - 0.06, depth - 0.08, 0.08), (0, 0.02, 0.04), p.paint(DARK, 0.1))
     doors = max(2, round(width_m / 0.45))
     each = width_m / doors
     for i in range(doors):
         x = -width_m / 2 + each * (i + 0.5)
         at = (x, -depth / 2 + 0.01, height / 2 + 0.04)
-        piece.add(box(each - 0.012, 0.018, height - 0.11, 0.003), at, front)
+        piece.add(box(each - 0.012, 0.018, height - 0.11), at, front)
         side = x + (each / 2 - 0.05) * (1 if i % 2 == 0 else -1)
         piece.add(capsule(0.007, 0.12), (side, -depth / 2 - 0.012, height * 0.62), p.steel())
     piece.tops.append((0, 0, height, width_m - 0.08, depth - 0.08))
@@ -162,8 +160,8 @@ def bed(p: Palette, width_m: float) -> Piece:
     wood, sheet, cover = p.timber(), p.paint((0.86, 0.85, 0.83), 0.0), p.cloth()
     length = 2.05
     piece = Piece("bed", (width_m, length, 0.95))
-    piece.add(box(width_m, length - 0.04, 0.26, 0.01), (0, -0.02, 0.17), wood)
-    piece.add(box(width_m, 0.05, 0.95, 0.01), (0, length / 2 - 0.025, 0.475), wood)
+    piece.add(box(width_m, length - 0.04, 0.26), (0, -0.02, 0.17), wood)
+    piece.add(box(width_m, 0.05, 0.95), (0, length / 2 - 0.025, 0.475), wood)
     piece.add(box(width_m - 0.06, length - 0.12, 0.2, 0.06), (0, -0.03, 0.38), sheet)
     piece.add(box(width_m - 0.02, length * 0.62, 0.12, 0.05), (0, -length * 0.17, 0.45), cover)
     heads = 1 if width_m < 1.2 else 2
@@ -201,7 +199,7 @@ def plant(p: Palette, height_m: float) -> Piece:
         length = height_m * float(p.dice.uniform(0.2, 0.3))
         z = pot_m + (height_m - pot_m) * (0.25 + 0.55 * i / 12)
         x, y, _ = _spoke(length * 0.45, turn, 0)
-        shape = box(length, length * 0.34, 0.012, 0.006)
+        shape = box(length, length * 0.34, 0.012)
         piece.add(shape, (x, y, z), foliage, (float(p.dice.uniform(-15, 15)), lean - 55, turn))
     return piece
 

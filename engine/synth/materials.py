@@ -43,6 +43,8 @@ RECIPES: dict[str, Recipe] = {
     "screen": pictures.screen,
 }
 GRAINED = {"wood", "planks"}
+# Pictures without fine detail are painted small and enlarged: a room has many of them.
+SMOOTH = {"plastic", "metal", "leaf", "cardboard", "spine", "label", "fabric", "marble"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +70,9 @@ class Material:
     def paint(self, edge_px: int) -> Tensor:
         """Return the picture (edge, edge, 3) float32: square root of linear reflectance."""
         dice = torch.Generator().manual_seed(self.seed)
-        srgb = RECIPES[self.recipe](edge_px, dice, torch.tensor(self.colors)).clamp(0.01, 0.97)
+        own_px = max(edge_px // 2, 32) if self.recipe in SMOOTH else edge_px
+        srgb = RECIPES[self.recipe](own_px, dice, torch.tensor(self.colors)).clamp(0.01, 0.97)
+        if own_px < edge_px:
+            times = edge_px // own_px
+            srgb = srgb.repeat_interleave(times, 0).repeat_interleave(times, 1)
         return srgb**1.1

@@ -1,6 +1,7 @@
 """Colours and materials that go together, drawn once for a room."""
 
 import colorsys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,7 +36,7 @@ class Palette:
     floor_wood: tuple[Color, Color]
     wall: Color
     hue: float
-    spines: list[Material] = field(default_factory=list)
+    kept: dict[str, list[Material]] = field(default_factory=dict)
 
     @staticmethod
     def draw(dice: np.random.Generator) -> "Palette":
@@ -58,13 +59,22 @@ class Palette:
         )
         return red, green, blue
 
-    def colors(self, count: int, saturation: float = 0.55) -> tuple[Color, ...]:
+    def colors(self, count: int, saturation: float = 0.45) -> tuple[Color, ...]:
         """Return so many colours of all hues, light and dark in turn."""
         return tuple(self.color(saturation, 0.85 if i % 2 else 0.42, 0.5) for i in range(count))
 
+    def _one_of(self, name: str, count: int, make: Callable[[], Material]) -> Material:
+        """Return one of a few materials of a name; every picture costs time and memory."""
+        pool = self.kept.setdefault(name, [])
+        while len(pool) < count:
+            pool.append(make())
+        return pool[int(self.dice.integers(count))]
+
     def timber(self) -> Material:
-        """Return the room's furniture wood."""
-        return Material("wood", self.furniture_wood, self.seed(), 0.9, 0.3)
+        """Return a board of the room's furniture wood."""
+        return self._one_of(
+            "timber", 3, lambda: Material("wood", self.furniture_wood, self.seed(), 0.9, 0.3)
+        )
 
     def floor(self) -> Material:
         """Return a floor: boards, tiles, stone or carpet."""
@@ -77,11 +87,11 @@ class Palette:
                 "tiles", (light, self.color(0.3, 0.55), (0.5, 0.49, 0.47)), self.seed(), 1.6, 0.45
             )
         if choice == 4:
-            ground = (0.76, 0.74, 0.71)
-            chips = (*self.colors(3, 0.25), (0.3, 0.29, 0.28))
+            ground = (0.74, 0.72, 0.69)
+            chips = ((0.86, 0.84, 0.8), self.color(0.15, 0.6), (0.5, 0.46, 0.42))
             return Material("terrazzo", (ground, *chips), self.seed(), 1.0, 0.4)
-        tone = self.color(0.35, 0.5)
-        return Material("carpet", (tone, _darker(tone, 0.6)), self.seed(), 1.2, 0.0)
+        tone = self.color(0.22, 0.52, 0.15)
+        return Material("carpet", (tone, _darker(tone, 0.72)), self.seed(), 1.2, 0.0)
 
     def walls(self) -> tuple[Material, Material]:
         """Return the ordinary wall and the one that differs."""
@@ -95,37 +105,52 @@ class Palette:
         elif choice == 1:
             accent = Material("concrete", ((0.66, 0.65, 0.63),), self.seed(), 1.6, 0.08)
         else:
-            tone = self.color(0.25, 0.78)
+            tone = self.color(0.18, 0.78, 0.15)
             accent = Material("wallpaper", (tone, _darker(tone, 0.78)), self.seed(), 0.8, 0.05)
         return plain, accent
 
     def cloth(self) -> Material:
         """Return upholstery."""
-        tone = self.color(0.45, 0.55)
+        return self._one_of("cloth", 7, self._weave)
+
+    def _weave(self) -> Material:
+        tone = self.color(0.34, 0.5, 0.18)
         if self.dice.random() < 0.25:
-            return Material(
-                "plaid", (tone, _darker(tone, 0.6), self.color(0.4, 0.85)), self.seed(), 0.5, 0.0
-            )
+            threads = (tone, _darker(tone, 0.6), self.color(0.25, 0.85))
+            return Material("plaid", threads, self.seed(), 0.5, 0.0)
         return Material("fabric", (tone, _darker(tone, 0.68)), self.seed(), 0.5, 0.0)
 
     def paint(self, color: Color | None = None, gloss: float = 0.35) -> Material:
-        """Return painted or moulded stuff of a colour, by default a strong one."""
-        return Material("plastic", (color or self.color(0.65, 0.6),), self.seed(), 0.5, gloss)
+        """Return painted or moulded stuff of a colour, by default one of some strong ones."""
+
+        def mixed() -> Material:
+            own = color or self.color(0.55, 0.55)
+            return Material("plastic", (own,), self.seed(), 0.5, gloss)
+
+        return self._one_of(f"paint {color} {gloss}", 1 if color else 5, mixed)
 
     def steel(self, color: Color = STEEL) -> Material:
         """Return brushed metal: shiny enough to trouble a depth camera."""
-        return Material("metal", (color,), self.seed(), 0.3, 0.75)
+        return self._one_of(
+            f"steel {color}", 1, lambda: Material("metal", (color,), self.seed(), 0.3, 0.75)
+        )
 
     def book(self) -> Material:
-        """Return one of a dozen book covers; a library would not fit into memory otherwise."""
-        while len(self.spines) < 12:
-            cover = (self.color(0.6, 0.5), self.color(0.3, 0.9))
-            self.spines.append(Material("spine", cover, self.seed(), 0.0, 0.2))
-        return self.spines[int(self.dice.integers(12))]
+        """Return one of a dozen book covers."""
+
+        def cover() -> Material:
+            cloth, print_ = self.color(0.5, 0.45), self.color(0.25, 0.9)
+            return Material("spine", (cloth, print_), self.seed(), 0.0, 0.2)
+
+        return self._one_of("book", 12, cover)
 
     def print(self, recipe: str, count: int = 5, gloss: float = 0.15) -> Material:
         """Return a picture stretched over its face."""
-        return Material(recipe, self.colors(count), self.seed(), 0.0, gloss)
+
+        def printed() -> Material:
+            return Material(recipe, self.colors(count), self.seed(), 0.0, gloss)
+
+        return self._one_of(f"print {recipe} {count} {gloss}", 6, printed)
 
 
 def _darker(color: Color, factor: float) -> Color:

@@ -247,23 +247,27 @@ def _shortest(
     free: Bool, clear: F64, start: tuple[int, int], end: tuple[int, int]
 ) -> list[tuple[int, int]]:
     """Return the cheapest chain of free cells, ends included; keeping away from things is cheap."""
+    least = 1 + 0.6 / float(clear[free].max())
     cost = {start: 0.0}
     came: dict[tuple[int, int], tuple[int, int]] = {}
+    done: set[tuple[int, int]] = set()
     queue = [(0.0, start)]
     while queue:
-        spent, cell = heapq.heappop(queue)
+        _, cell = heapq.heappop(queue)
         if cell == end:
             break
-        if spent > cost[cell]:
+        if cell in done:
             continue
+        done.add(cell)
         for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
             near = (cell[0] + dx, cell[1] + dy)
             if not (0 <= near[0] < free.shape[0] and 0 <= near[1] < free.shape[1] and free[near]):
                 continue
-            total = spent + 1 + 0.6 / max(float(clear[near]), 0.05)
+            total = cost[cell] + 1 + 0.6 / max(float(clear[near]), 0.05)
             if total < cost.get(near, math.inf):
                 cost[near], came[near] = total, cell
-                heapq.heappush(queue, (total, near))
+                to_go = abs(near[0] - end[0]) + abs(near[1] - end[1])
+                heapq.heappush(queue, (total + least * to_go, near))
     chain = [end]
     while chain[-1] != start:
         chain.append(came[chain[-1]])

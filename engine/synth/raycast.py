@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.synth.shapes import Kind, Solids, field_local
+from engine.synth.shapes import Kind, Solids, field_local, turn_each
 
 TILE_PX = 8
 LANES = TILE_PX * TILE_PX
 PAIRS_AT_ONCE = 8192
 NEAR_M = 1e-3
+PLANE, SHARP = -1, 0
 NEWTON_STEPS = 9
 TORUS_STEPS = 48
 # A ray this near to the surface has arrived; at the last step a little farther will do, which is
@@ -81,8 +82,9 @@ class Caster:
         self._planes = torch.nonzero(solids.kind == int(Kind.PLANE))[:, 0]
         self._rest = torch.nonzero(solids.kind != int(Kind.PLANE))[:, 0]
         sharp_box = (solids.kind == int(Kind.BOX)) & (solids.round_m == 0)
-        # 0 needs only its box; the others are refined by their own formula.
-        self._formula = torch.where(sharp_box, 0, solids.kind)
+        # Planes and sharp boxes have closed answers; the others are refined by their own formula.
+        formula = torch.where(solids.kind == int(Kind.PLANE), PLANE, solids.kind)
+        self._formula = torch.where(sharp_box, SHARP, formula)
 
     def cast(self, camera: Pinhole, T_world_cam: Tensor) -> Hits:
         """Return the first hits of cameras at (b, 4, 4) poses; depth is along the camera axis."""
@@ -100,7 +102,7 @@ class Caster:
         self._cast_planes(directions, R_obj_cam, eye_obj, nearest, found)
         pairs = self._overlaps(camera, R, eye)
         formula = self._formula[pairs[:, 1]]
-        for code in (0, int(Kind.BOX), int(Kind.FRUSTUM), int(Kind.TORUS)):
+        for code in (SHARP, int(Kind.BOX), int(Kind.FRUSTUM), int(Kind.TORUS)):
             for some in torch.split(pairs[formula == code], PAIRS_AT_ONCE):
                 self._cast_pairs(code, some, directions, R_obj_cam, eye_obj, nearest, found)
         owner = torch.full((view_tiles * LANES,), -1, dtype=torch.int64, device=device)
@@ -109,6 +111,30 @@ class Caster:
             # The highest index wins a tie, so that the answer does not depend on order.
             owner.scatter_reduce_(0, ray[won], solid[won], "amax")
         return Hits(nearest.reshape(view_tiles, LANES), owner.reshape(view_tiles, LANES))
+
+    def meet(self, solid: Tensor, eye: Tensor, ray: Tensor) -> Tensor:
+        """Return where rays (n, 3) from eyes (n, 3), world, each meet its own solid; inf for never.
+
+        The answer counts lengths of the given ray.
+        """
+        R = self.solids.R_world_obj.transpose(1, 2)
+        origin = turn_each(R, solid, eye - self.solids.center.index_select(0, solid))
+        local = turn_each(R, solid, ray)
+        outer = self.solids.outer.index_select(0, solid)
+        inverse = 1 / torch.where(local.abs() < 1e-9, 1e-9, local)
+        one, two = (-origin - outer) * inverse, (-origin + outer) * inverse
+        enter = torch.minimum(one, two).amax(1)
+        leave = torch.maximum(one, two).amin(1)
+        result = torch.where((enter < leave) & (enter > NEAR_M), enter, torch.inf)
+        formula = self._formula.index_select(0, solid)
+        flat = torch.where(local[:, 2] < -1e-9, -origin[:, 2] / local[:, 2], torch.inf)
+        result = torch.where(formula == PLANE, flat, result)
+        for kind in (Kind.BOX, Kind.FRUSTUM, Kind.TORUS):
+            mine = torch.nonzero((formula == int(kind)) & torch.isfinite(result))[:, 0]
+            if len(mine):
+                given = (solid, origin, local, enter, leave)
+                result[mine] = self._refine(kind, *(g.index_select(0, mine) for g in given))
+        return result
 
     def _cast_planes(
         self,
@@ -188,7 +214,7 @@ class Caster:
         depth = enter.reshape(-1).index_select(0, flat)
         ray = view_tile.index_select(0, pair) * LANES + lane
         solid = solid.index_select(0, pair)
-        if code != 0:
+        if code != SHARP:
             start = pair * (3 * LANES) + lane
             along = [ray_obj.reshape(-1).index_select(0, start + a * LANES) for a in range(3)]
             depth = self._refine(

@@ -12,8 +12,9 @@ from engine.core.camera import Intrinsics
 from engine.core.poses import Pose
 from engine.synth.lighting import Lighting
 from engine.synth.materials import GRAINED
+from engine.synth.outlines import smooth_outlines
 from engine.synth.raycast import TILE_PX, Caster, Hits, Pinhole
-from engine.synth.shapes import Kind, field_local
+from engine.synth.shapes import Kind, field_local, turn_each
 from engine.synth.textures import Textures, paint_all
 from engine.synth.world import World
 
@@ -94,6 +95,7 @@ class Renderer:
             [p.material.recipe in GRAINED for p in world.parts], device=self.device
         )
         self.lighting = Lighting(world, self.caster, self.device)
+        self.exposure = 1.0
         self.exposure = self._meter()
 
     def render(self, camera: Intrinsics, T_world_cam: Sequence[Pose]) -> list[Picture]:
@@ -121,7 +123,8 @@ class Renderer:
     def views(self, camera: Pinhole, T_world_cam: Tensor) -> Views:
         """Return tensors of every view; poses are (b, 4, 4)."""
         hits = self.caster.cast(camera, T_world_cam)
-        points = self._points(camera, T_world_cam.to(self.device, torch.float32), hits)
+        T = T_world_cam.to(self.device, torch.float32)
+        points = self._points(camera, T, hits)
         radiance = self._shade(camera, points)
         facing = (points.normal * points.to_eye).sum(-1)
         shape = hits.depth_m.shape
@@ -135,12 +138,19 @@ class Renderer:
 
         return Views(
             spread(points.depth_m),
-            spread(radiance),
+            self._smooth(camera, T, hits, spread(radiance)),
             spread(points.normal),
-            spread(self._instance[points.solid]),
-            spread(self._gloss[points.solid]),
+            spread(self._instance.index_select(0, points.solid)),
+            spread(self._gloss.index_select(0, points.solid)),
             spread(facing),
         )
+
+    def _smooth(self, camera: Pinhole, T_world_cam: Tensor, hits: Hits, radiance: Tensor) -> Tensor:
+        """Return light with smooth outlines; pressed down first, or lamps would bleed."""
+        seen = camera.untile(hits.solid)
+        pressed = radiance / (1 + radiance * self.exposure)
+        shared = smooth_outlines(self.caster, camera, T_world_cam, seen, pressed)
+        return shared / (1 - shared * self.exposure).clamp(min=1e-3)
 
     def _points(self, camera: Pinhole, T: Tensor, hits: Hits) -> _Points:
         solid = hits.solid.reshape(-1)
@@ -150,10 +160,10 @@ class Renderer:
         view = ray // len(directions)
         depth = hits.depth_m.reshape(-1).index_select(0, ray)
         ahead = directions.index_select(0, ray % len(directions)) * depth[:, None]
-        offset = _turn(T[:, :3, :3], view, ahead)
+        offset = turn_each(T[:, :3, :3], view, ahead)
         world = offset + T[:, :3, 3].index_select(0, view)
         R = self.solids.R_world_obj
-        local = _turn(
+        local = turn_each(
             R.transpose(1, 2).contiguous(), solid, world - self.solids.center.index_select(0, solid)
         )
         normal_local = torch.zeros_like(local)
@@ -164,7 +174,7 @@ class Renderer:
                 some = self.solids.pick(solid.index_select(0, mine))
                 here = local.index_select(0, mine)
                 normal_local[mine] = field_local(kind, here, some.size, some.round_m)[1]
-        normal = _turn(R, solid, normal_local)
+        normal = turn_each(R, solid, normal_local)
         range_m = torch.linalg.vector_norm(offset, dim=1)
         to_eye = -offset / range_m[:, None]
         return _Points(view, ray, solid, depth, world, local, normal_local, normal, to_eye, range_m)
@@ -264,16 +274,6 @@ def encode_srgb(linear: Tensor) -> Tensor:
     x = linear.clamp(0, 1)
     curve = torch.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
     return (curve * 255 + 0.5).to(torch.uint8)
-
-
-def _turn(rotations: Tensor, which: Tensor, vectors: Tensor) -> Tensor:
-    """Return every vector (n, 3) turned by its own of (m, 3, 3) rotations."""
-    if len(rotations) == 1:
-        return vectors @ rotations[0].T
-    # Nine columns of numbers are quicker than as many small matrices as there are vectors.
-    m = rotations.reshape(-1, 9).T.contiguous().index_select(1, which)
-    x, y, z = vectors.unbind(1)
-    return torch.stack([m[3 * i] * x + m[3 * i + 1] * y + m[3 * i + 2] * z for i in range(3)], 1)
 
 
 def _pick(values: Tensor, axis: Tensor) -> Tensor:

@@ -239,7 +239,7 @@ def _sitting_corner(plan: _Plan, small: bool) -> None:
     plan.floor.append((x, y, half_w, half_d))
     low_table = furniture.table(p, 0.95, 0.52, 0.42)
     rug = Piece("rug", (1.9, 1.3, 0.012))
-    tones = (p.color(0.5, 0.5), p.color(0.3, 0.8), p.color(0.6, 0.35))
+    tones = (p.color(0.35, 0.5, 0.2), p.color(0.2, 0.82), p.color(0.45, 0.36, 0.2))
     rug.add(box(1.9, 1.3, 0.012), (0, 0, 0.006), Material("rug", tones, p.seed(), 0.0, 0.0))
     reach_x, reach_y = (0.65, 0.95) if turned else (0.95, 0.65)
     inside = abs(x) + reach_x < plan.width_m / 2 and abs(y) + reach_y < plan.depth_m / 2

@@ -94,12 +94,12 @@ def door(p: Palette) -> Piece:
     frame = p.paint(WHITE, 0.35)
     piece = Piece("door", (1.04, 0.1, 2.1))
     for x in (-0.48, 0.48):
-        piece.add(box(0.08, 0.045, 2.1, 0.004), (x, -0.0225, 1.05), frame)
-    piece.add(box(0.88, 0.045, 0.08, 0.004), (0, -0.0225, 2.06), frame)
+        piece.add(box(0.08, 0.045, 2.1), (x, -0.0225, 1.05), frame)
+    piece.add(box(0.88, 0.045, 0.08), (0, -0.0225, 2.06), frame)
     piece.add(box(0.88, 0.02, 2.02), (0, -0.01, 1.01), leaf)
     for z, tall in ((0.5, 0.7), (1.45, 0.9)):
         for x in (-0.2, 0.2):
-            piece.add(box(0.3, 0.012, tall, 0.004), (x, -0.024, z), leaf)
+            piece.add(box(0.3, 0.012, tall), (x, -0.024, z), leaf)
     piece.add(cylinder(0.008, 0.06), (0.37, -0.045, 1.02), p.steel(), (90, 0, 0))
     piece.add(capsule(0.009, 0.13), (0.32, -0.072, 1.02), p.steel(), (0, 90, 0))
     return piece
@@ -114,10 +114,10 @@ def window(p: Palette, width_m: float, height_m: float, sill_m: float) -> Piece:
     middle = sill_m + height_m / 2
     piece.add(box(width_m, 0.01, height_m), (0, -0.005, middle), view)
     for x in (-width_m / 2, 0.0, width_m / 2):
-        piece.add(box(0.055, 0.05, height_m + 0.055, 0.004), (x, -0.025, middle), frame)
+        piece.add(box(0.055, 0.05, height_m + 0.055), (x, -0.025, middle), frame)
     for z in (sill_m, middle + height_m * 0.18, sill_m + height_m):
-        piece.add(box(width_m, 0.045, 0.055, 0.004), (0, -0.0225, z), frame)
-    piece.add(box(width_m + 0.16, 0.16, 0.03, 0.008), (0, -0.08, sill_m - 0.042), frame)
+        piece.add(box(width_m, 0.045, 0.055), (0, -0.0225, z), frame)
+    piece.add(box(width_m + 0.16, 0.16, 0.03), (0, -0.08, sill_m - 0.042), frame)
     cloth = p.cloth()
     drop = height_m + 0.32
     for side in (-1, 1):
@@ -142,8 +142,8 @@ def hung(p: Palette, width_m: float, height_m: float) -> Piece:
     piece.add(box(width_m, 0.012, height_m), (0, -0.006, 0), art)
     for x in (-1, 1):
         at = (x * width_m / 2, -0.0125, 0.0)
-        piece.add(box(0.035, 0.025, height_m + 0.035, 0.004), at, frame)
-        piece.add(box(width_m, 0.025, 0.035, 0.004), (0, -0.0125, x * height_m / 2), frame)
+        piece.add(box(0.035, 0.025, height_m + 0.035), at, frame)
+        piece.add(box(width_m, 0.025, 0.035), (0, -0.0125, x * height_m / 2), frame)
     return piece
 
 

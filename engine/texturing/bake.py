@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.core.arrays import F32, U8, Bool
 from engine.core.faults import BadInput
+from engine.core.frames import Photo
 from engine.core.news import Job, Progress
 from engine.core.settings import TextureSettings
 from engine.core.surface import Mesh, TexturedMesh
@@ -15,7 +16,7 @@ from engine.texturing.blend import paint_faces, prepare
 from engine.texturing.fill import fill_unseen, pad
 from engine.texturing.level import shift_of
 from engine.texturing.unwrap import Atlas, unwrap
-from engine.texturing.views import Photo, Views, look, sharpest
+from engine.texturing.views import Views, look, sharpest
 
 # Faces painted between two reports of progress.
 CHUNK_FACES = 20_000

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from engine.core.arrays import F32
+from engine.core.frames import Photo
 from engine.core.surface import Mesh
-from engine.texturing.views import Photo, Views, camera_row
+from engine.texturing.views import Views, camera_row
 
 # Places compared; more changes nothing.
 PLACES = 20_000

@@ -9,8 +9,9 @@ import numba
 import numpy as np
 
 from engine.core.arrays import F32, F64, I32, U8, Bool
+from engine.core.frames import Photo
 from engine.kernels.parallel import over_slices
-from engine.texturing.views import Photo, Views, camera_row
+from engine.texturing.views import Views, camera_row
 
 # Photographs blended at one point.
 BLENDED = 4

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import cg
 
-from engine.core.arrays import F32, F64, I64, U8, Bool
+from engine.core.arrays import F32, F64, U8, Bool
 from engine.core.surface import Mesh
 from engine.texturing.unwrap import Atlas
 

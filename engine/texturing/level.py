@@ -6,9 +6,10 @@ import numpy as np
 from scipy.sparse import coo_matrix
 
 from engine.core.arrays import F32
+from engine.core.frames import Photo
 from engine.core.surface import Mesh
 from engine.texturing.blend import blend_points, prepare
-from engine.texturing.views import SHRINK, Photo, Views
+from engine.texturing.views import SHRINK, Views
 
 # Rounds of averaging with neighbours, each one edge wide: the shift must hold no detail.
 ROUNDS = 4

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.core.arrays import F32, F64, I32, U8
 from engine.core.camera import Intrinsics
-from engine.core.faults import BadInput
+from engine.core.frames import Photo
 from engine.core.news import Job, Progress
 from engine.core.poses import Pose
 from engine.core.surface import Mesh
@@ -30,36 +30,6 @@ SHRINK = 4
 # Sharpness is judged against as many photographs before and after.
 NEIGHBOURS = 5
 MIN_COSINE = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Photo:
-    """A photograph with its camera.
-
-    Attributes:
-        color: (h, w, 3) uint8 RGB, undistorted.
-        intrinsics: the camera, sized as `color`.
-        T_world_cam: where it stood.
-        index: position in the recording.
-    """
-
-    color: U8
-    intrinsics: Intrinsics
-    T_world_cam: Pose
-    index: int
-
-    def __post_init__(self) -> None:
-        """Refuse a picture that does not fit its camera.
-
-        Raises:
-            BadInput: another size, shape or type.
-        """
-        expected = (self.intrinsics.height, self.intrinsics.width, 3)
-        if self.color.shape != expected or self.color.dtype != np.uint8:
-            raise BadInput(
-                f"Photograph {self.index} has shape {self.color.shape} and type "
-                f"{self.color.dtype}, its camera expects {expected} and uint8."
-            )
 
 
 @dataclass(frozen=True, slots=True)

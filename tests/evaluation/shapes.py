@@ -50,26 +50,31 @@ def joined(*meshes: Mesh) -> Mesh:
 
 
 class BallWorld:
-    """A ball of one metre: free space outside."""
+    """A ball round the origin: free space outside."""
+
+    def __init__(self, radius_m: float = 1.0, camera: Intrinsics = CAMERA) -> None:
+        self.radius_m = radius_m
+        self.camera = camera
 
     def distance(self, points: np.ndarray) -> np.ndarray:
-        return np.linalg.norm(points, axis=-1) - 1.0
+        return np.linalg.norm(points, axis=-1) - self.radius_m
 
     def view(self, eye: tuple[float, float, float], noise_m: float = 0.0, seed: int = 0) -> View:
         """Exact depth of the ball, or with Gaussian noise."""
         pose = look_at(np.array(eye, float), np.zeros(3))
-        directions = CAMERA.directions() @ pose.rotation.T
+        directions = self.camera.directions() @ pose.rotation.T
         a = (directions**2).sum(-1)
         half_b = directions @ pose.translation
-        root = half_b**2 - a * (pose.translation @ pose.translation - 1.0)
+        root = half_b**2 - a * (pose.translation @ pose.translation - self.radius_m**2)
         depth = np.where(root > 0, (-half_b - np.sqrt(np.maximum(root, 0))) / a, 0)
         noise = np.random.default_rng(seed).normal(size=depth.shape) * noise_m
-        return View(CAMERA, pose, np.where(depth > 0, depth + noise, 0).astype(np.float32))
+        return View(self.camera, pose, np.where(depth > 0, depth + noise, 0).astype(np.float32))
 
     def all_round(self, noise_m: float = 0.0, count: int = 18) -> list[View]:
+        away = 2.6 * self.radius_m
         turns = np.linspace(0, 2 * np.pi, count, endpoint=False)
         return [
-            self.view((2.6 * np.cos(t), 2.6 * np.sin(t), 1.2 * (-1) ** i), noise_m, i)
+            self.view((away * np.cos(t), away * np.sin(t), away / 2 * (-1) ** i), noise_m, i)
             for i, t in enumerate(turns)
         ]
 

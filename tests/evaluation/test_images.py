@@ -3,8 +3,9 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from engine.core.faults import BadInput
+from engine.core.frames import Photo
 from engine.core.surface import Mesh
-from engine.evaluation.images import BEST_DB, Photo, compare_renders, psnr_db, ssim
+from engine.evaluation.images import BEST_DB, compare_renders, psnr_db, ssim
 from tests.evaluation.shapes import CAMERA, down_from, plane
 
 DICE = np.random.default_rng(0)

@@ -3,8 +3,8 @@ import pytest
 
 from engine.core.camera import Intrinsics
 from engine.core.faults import BadInput
+from engine.core.frames import Photo
 from engine.core.surface import Mesh, TexturedMesh
-from engine.evaluation.images import Photo
 from engine.evaluation.preview import WIDTH_PX, preview
 from tests.evaluation.shapes import down_from, grid_mesh, joined
 from tests.scenes import look_at
@@ -52,10 +52,13 @@ def _is(picture: np.ndarray, channel: int) -> np.ndarray:
     return (picture[..., channel] > 90) & (picture[..., others] < 80).all(axis=-1)
 
 
-def test_a_closed_room_is_seen_as_a_dolls_house():
-    room = _room()
-    assert room.face_normals()[0][2] > 0, "the floor faces up"
-    sheet = preview(room, _photos(3))
+@pytest.fixture(scope="module")
+def sheet() -> np.ndarray:
+    return preview(_room(), _photos(3))
+
+
+def test_a_closed_room_is_seen_as_a_dolls_house(sheet):
+    assert _room().face_normals()[0][2] > 0, "the floor faces up"
     assert sheet.shape[1] == WIDTH_PX
     assert sheet.dtype == np.uint8
     overview = sheet[5:320, 5:425]
@@ -70,8 +73,7 @@ def test_a_closed_room_is_seen_as_a_dolls_house():
     assert not painted[:, [0, -1]].any()
 
 
-def test_renders_stand_above_the_photographs_of_their_pose():
-    sheet = preview(_room(), _photos(3))
+def test_renders_stand_above_the_photographs_of_their_pose(sheet):
     for column in (1, 2):
         left = 5 + column * 425
         render = sheet[5:320, left : left + 420]
@@ -82,9 +84,9 @@ def test_renders_stand_above_the_photographs_of_their_pose():
         assert photo.std() < 1, "the photograph itself, unchanged"
 
 
-@pytest.mark.parametrize("count", [1, 2, 9])
-def test_any_number_of_photographs_will_do(count):
-    assert preview(_room(), _photos(count)).shape == preview(_room(), _photos(3)).shape
+@pytest.mark.parametrize("count", [2, 9])
+def test_any_number_of_photographs_will_do(sheet, count):
+    assert preview(_room(), _photos(count)).shape == sheet.shape
 
 
 def test_portrait_pictures_keep_their_shape():
@@ -100,7 +102,9 @@ def test_uncoloured_and_textured_meshes_are_drawn():
     room = _room()
     bare = preview(Mesh(room.vertices, room.faces), _photos(3))
     overview = bare[5:320, 5:425]
-    assert np.ptp(overview[100:250, 150:300]) > 30, "shading shows the shape"
+    room_px = overview[overview < 200]
+    assert len(room_px) > overview.size / 4, "darker than the background"
+    assert np.ptp(np.quantile(room_px, [0.05, 0.95])) > 8, "walls and floor differ"
     uv = np.full((len(room.vertices), 2), 0.5, np.float32)
     texture = np.full((8, 8, 3), RED, np.uint8)
     textured = preview(TexturedMesh(Mesh(room.vertices, room.faces), uv, texture), _photos(3))

@@ -18,12 +18,9 @@ def source():
 @pytest.fixture(scope="module")
 def exact(source):
     """The world's own surface by marching cubes of its exact distance."""
-    depths = [source.truth_frame(i) for i in range(0, 8, 2)]
-    views = views_of_source(source)
-    points = np.concatenate([view.points() for view in views])
-    assert len(depths) == 4
+    points = np.concatenate([view.points() for view in views_of_source(source)])
     low, high = points.min(axis=0) - 0.05, points.max(axis=0) + 0.05
-    step = 0.02
+    step = 0.04
     axes = [np.arange(a, b, step) for a, b in zip(low, high, strict=True)]
     lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     field = source.world.distance(lattice.astype(np.float32))
@@ -34,7 +31,7 @@ def exact(source):
 def test_the_exact_surface_scores_full_marks(source, exact):
     score = synthetic_scores(exact, source, heldout=2)
     assert score.surface.f1[1] > 0.98
-    assert score.surface.chamfer_m < 0.005
+    assert score.surface.chamfer_m < 0.008
     row = score.as_json()
     for key in ("f1_2cm", "f1_5cm", "chamfer_m", "psnr_heldout_db"):
         assert isinstance(row[key], float)

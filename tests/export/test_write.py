@@ -39,6 +39,16 @@ def test_obj_comes_with_its_material_and_picture(tmp_path):
     assert "map_Kd my_room.jpg" in (tmp_path / "my_room.mtl").read_text()
 
 
+def test_a_texture_is_made_smaller_but_never_larger(tmp_path):
+    surface = textured_ball(edge_px=64)
+    finish(export(surface, tmp_path / "small.glb", picture="png", texture_px=16))
+    small = load_mesh(tmp_path / "small.glb").texture
+    blocks = surface.texture.reshape(16, 4, 16, 4, 3).mean(axis=(1, 3))
+    assert np.abs(small - blocks).max() <= 1
+    finish(export(surface, tmp_path / "same.glb", picture="png", texture_px=4096))
+    assert np.array_equal(load_mesh(tmp_path / "same.glb").texture, surface.texture)
+
+
 def test_glb_is_matt_metres_and_correctly_coloured(tmp_path):
     mesh = ball(colored=True)
     finish(export(mesh, tmp_path / "ball.glb"))
@@ -70,6 +80,18 @@ def test_usdz_states_unit_axis_and_material(tmp_path):
         # USDZ forbids compression and wants data on multiples of 64 bytes.
         assert all(entry.compress_type == zipfile.ZIP_STORED for entry in package.infolist())
         assert any(name.endswith(".jpg") for name in package.namelist())
+
+
+@pytest.mark.parametrize("kind", ["textured", "colored", "plain"])
+def test_usds_own_validators_find_no_fault(tmp_path, kind):
+    from pxr import Usd, UsdValidation
+
+    surface = textured_ball() if kind == "textured" else ball(colored=kind == "colored")
+    finish(export(surface, tmp_path / "ball.usdz"))
+    validators = UsdValidation.ValidationRegistry().GetOrLoadAllValidators()
+    stage = Usd.Stage.Open(str(tmp_path / "ball.usdz"))
+    faults = UsdValidation.ValidationContext(validators).Validate(stage)
+    assert [fault.GetMessage() for fault in faults] == []
 
 
 def test_vertices_without_a_face_are_left_out(tmp_path):

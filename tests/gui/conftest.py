@@ -44,7 +44,7 @@ def dressed(qapp):
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_behind(dressed, capfd):
+def nothing_left_behind(dressed, capfd, qtlog):
     """Fail a test that leaves windows, timers or threads, or whose drawing failed."""
     threads = set(threading.enumerate())
     widgets = set(dressed.topLevelWidgets())
@@ -57,6 +57,7 @@ def nothing_left_behind(dressed, capfd):
         timer for widget in left for timer in widget.findChildren(QTimer) if timer.isActive()
     ]
     assert set(threading.enumerate()) == threads
+    assert not [r.message for r in qtlog.records if "OpenGL" in r.message]
     # pyqtgraph prints what goes wrong while painting and carries on.
     out, err = capfd.readouterr()
     assert "Error while drawing" not in out + err

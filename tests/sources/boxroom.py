@@ -1,5 +1,6 @@
 """A camera inside a painted box: exact depth, smooth colour, no file and no other room needed."""
 
+import functools
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -50,6 +51,35 @@ def color_in_box(camera: Intrinsics, T_world_cam: Pose, depth_m: np.ndarray) -> 
     return np.rint(255 * waves).astype(np.uint8)
 
 
+@functools.lru_cache(maxsize=256)
+def seen_in_box(
+    number: int, camera: Intrinsics, depth: tuple[Intrinsics, Pose] | None, clock: tuple[int, int]
+) -> Frame:
+    """Return frame `number` of a slow walk; frames never change, so tests share them."""
+    pose = look(0.3 + 0.07 * number, (0.1 * number - 0.4, 0.2 - 0.05 * number, 1.3))
+    frame = Frame(
+        index=number,
+        t_ns=clock[0] + number * clock[1],
+        intrinsics=camera,
+        color=color_in_box(camera, pose, depth_in_box(camera, pose)),
+        T_world_cam=pose,
+    )
+    if depth is None:
+        return frame
+    depth_camera, T_cam_depth = depth
+    depth_m = depth_in_box(depth_camera, pose @ T_cam_depth)
+    depth_m[:6, :9] = 0
+    confidence = np.ones_like(depth_m)
+    confidence[:, : depth_m.shape[1] // 2] = 0.5
+    return replace(
+        frame,
+        depth_m=depth_m,
+        depth_intrinsics=depth_camera,
+        confidence=confidence,
+        T_cam_depth=T_cam_depth,
+    )
+
+
 class BoxRoom:
     """A `FrameSource` of a slow walk in the box; depth may have a camera of its own."""
 
@@ -62,37 +92,14 @@ class BoxRoom:
         has_depth: bool = True,
         step_ns: int = 50_000_000,
     ) -> None:
-        self.camera = camera
-        self.depth_camera = depth_camera or camera
-        self.T_cam_depth = T_cam_depth or Pose.identity()
         self.has_depth = has_depth
         self.skipped: dict[str, int] = {}
-        self._step_ns = step_ns
-        self._list = [self._frame(number) for number in range(count)]
-
-    def _frame(self, number: int) -> Frame:
-        pose = look(0.3 + 0.07 * number, (0.1 * number - 0.4, 0.2 - 0.05 * number, 1.3))
-        color = color_in_box(self.camera, pose, depth_in_box(self.camera, pose))
-        frame = Frame(
-            index=number,
-            t_ns=12_000_000_000 * (self._step_ns > 1) + number * self._step_ns,
-            intrinsics=self.camera,
-            color=color,
-            T_world_cam=pose,
-        )
-        if not self.has_depth:
-            return frame
-        depth_m = depth_in_box(self.depth_camera, pose @ self.T_cam_depth)
-        depth_m[:6, :9] = 0
-        confidence = np.ones_like(depth_m)
-        confidence[:, : depth_m.shape[1] // 2] = 0.5
-        return replace(
-            frame,
-            depth_m=depth_m,
-            depth_intrinsics=self.depth_camera,
-            confidence=confidence,
-            T_cam_depth=self.T_cam_depth,
-        )
+        clock = (12_000_000_000, step_ns) if step_ns > 1 else (0, step_ns)
+        own = depth_camera or camera, T_cam_depth or Pose.identity()
+        self._list = [
+            seen_in_box(number, camera, own if has_depth else None, clock)
+            for number in range(count)
+        ]
 
     def describe(self) -> SourceInfo:
         return SourceInfo(

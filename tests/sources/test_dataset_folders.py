@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -27,9 +28,14 @@ def pictures(
 ) -> Iterator[tuple[int, Pose, np.ndarray, np.ndarray]]:
     """Yield number, pose, BGR picture and 16-bit depth of every frame."""
     for number, pose in enumerate(POSES):
-        color = speckled(camera, pose, depth_in_box(camera, pose))
-        depth_m = depth_in_box(depth_camera or camera, pose)
-        yield number, pose, color[..., ::-1], np.rint(depth_m * units_per_m).astype(np.uint16)
+        color, depth_m = painted(camera, number)[0], painted(depth_camera or camera, number)[1]
+        yield number, pose, color, np.rint(depth_m * units_per_m).astype(np.uint16)
+
+
+@lru_cache
+def painted(camera: Intrinsics, number: int) -> tuple[np.ndarray, np.ndarray]:
+    depth_m = depth_in_box(camera, POSES[number])
+    return speckled(camera, POSES[number], depth_m)[..., ::-1], depth_m
 
 
 def save(path: Path, picture: np.ndarray) -> None:
@@ -244,6 +250,26 @@ def test_scannet_cameras_from_its_info_file(tmp_path: Path) -> None:
     assert without.depth_camera == with_folder.depth_camera
 
 
+def test_frames_of_a_scannet_export_bring_their_cameras_in_its_info_file(tmp_path: Path) -> None:
+    write_seven_scenes(tmp_path)
+    (tmp_path / "camera-intrinsics.txt").unlink()
+    matrix = np.eye(4)
+    matrix[:3, :3] = matrix_3x3(HALF.scaled_to(640, 480))
+    numbers = " ".join(map(str, matrix.ravel()))
+    offset = np.eye(4)
+    offset[0, 3] = 0.03
+    info = [
+        f"m_{name}{side}" for name in ("color", "depth") for side in ("Width = 640", "Height = 480")
+    ]
+    info += [f"m_calibration{name}Intrinsic = {numbers}" for name in ("Color", "Depth")]
+    info += [f"m_calibrationDepthExtrinsic = {' '.join(map(str, offset.ravel()))}"]
+    (tmp_path / "_info.txt").write_text("\n".join(info))
+    frame = next(open_source(str(tmp_path)).frames())
+    np.testing.assert_allclose(frame.T_cam_depth.matrix, offset, atol=1e-12)
+    np.testing.assert_allclose(frame.T_world_depth.matrix, POSES[0].matrix, atol=1e-6)
+    assert frame.depth_intrinsics.fx == pytest.approx(262.5)
+
+
 def test_tum_key_frames_with_true_poses(tmp_path: Path) -> None:
     rows = []
     for number, pose, color, depth in pictures(HALF, 5000):
@@ -272,6 +298,50 @@ def test_one_damaged_depth_picture_is_skipped(layout: tuple[str, Path]) -> None:
     source = open_source(str(folder))
     assert len(list(source.frames())) == before - 1
     assert source.skipped["picture not usable"] == 1, name
+
+
+def every(folder: Path, pattern: str, picture: np.ndarray) -> None:
+    for file in folder.glob(pattern):
+        save(file, picture)
+
+
+def poses(folder: Path, matrix: np.ndarray) -> None:
+    np.savetxt(folder / "poses.txt", [matrix.ravel()] * 8)
+
+
+DEPTH = np.full((240, 320), 1500, np.uint16)
+USELESS: list[tuple[Callable[[Path], None], str]] = [
+    (lambda f: every(f, "depth/*.png", DEPTH.astype(np.uint8)), "has 8 bits where depth needs 16"),
+    (lambda f: every(f, "depth/*.png", np.dstack([DEPTH] * 3)), "in colour where depth was"),
+    (lambda f: every(f, "depth/*.png", DEPTH[:, :240]), "240x240 pixels does not fit its camera"),
+    (lambda f: every(f, "depth/*.png", 0 * DEPTH), "None of the 8 depth pictures .* holds a meas"),
+    (lambda f: every(f, "images/*.png", DEPTH), "16-bit grey where colour was expected"),
+    (lambda f: every(f, "images/*.png", np.zeros((1, 1, 3), np.uint8)), "is only 1x1 pixels"),
+    (lambda f: poses(f, np.full((4, 4), np.nan)), "None of the 8 poses .* holds NaN"),
+    (lambda f: poses(f, np.diag([2.0, 2.0, 2.0, 1.0])), "None of the 8 poses .* scales or shears"),
+    (lambda f: poses(f, np.diag([1.0, 1.0, -1.0, 1.0])), "None of the 8 poses .* mirrors space"),
+    (lambda f: [file.unlink() for file in f.glob("images/*")], "holds no picture"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "sentence"), USELESS, ids=[says for _, says in USELESS])
+def test_a_recording_that_cannot_be_used_says_why(
+    tmp_path: Path, spoil: Callable[[Path], None], sentence: str
+) -> None:
+    write_hololens(tmp_path)
+    spoil(tmp_path)
+    with pytest.raises(BadInput, match=sentence) as caught:
+        open_source(str(tmp_path))
+    assert caught.value.exit_code == 2
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["hololens", "open3d", "scannet"])
+def test_a_damaged_first_picture_does_not_cost_the_recording(tmp_path: Path, name: str) -> None:
+    WRITERS[name](tmp_path)
+    first = sorted((tmp_path / ("images" if name == "hololens" else "color")).iterdir())[0]
+    first.write_bytes(first.read_bytes()[:100])
+    assert next(open_source(str(tmp_path)).frames()).index == 1
 
 
 BROKEN = [

@@ -1,3 +1,4 @@
+import zlib
 from pathlib import Path
 
 import cv2
@@ -107,9 +108,23 @@ def test_sizes_no_camera_has_are_refused_before_decoding(tmp_path: Path, side: i
     path = write(tmp_path / "a.png", COLOR)
     data = bytearray(path.read_bytes())
     data[16:20] = side.to_bytes(4)
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4)
     path.write_bytes(data)
     with pytest.raises(BadFrame, match="pixels"):
         images.read_color(path)
+
+
+@pytest.mark.parametrize("at", [20, 60, -30])
+def test_a_changed_byte_is_noticed_quietly(
+    tmp_path: Path, at: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "a.png", COLOR)
+    data = bytearray(path.read_bytes())
+    data[at] ^= 0x10
+    path.write_bytes(data)
+    with pytest.raises(BadFrame, match="is damaged"):
+        images.read_color(path)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_noise_after_a_header_is_refused(tmp_path: Path) -> None:

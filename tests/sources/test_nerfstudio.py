@@ -80,10 +80,23 @@ def test_previews_saved_by_the_app_are_not_taken_for_depth(capture: Path) -> Non
 def test_depth_without_a_unit_is_left_out(capture: Path) -> None:
     change(capture, {"integer_depth_scale": None})
     raw = nerfstudio.read(capture)
-    assert raw.layout == "nerfstudio"
+    assert raw.layout == "nerfcapture"
     assert all(frame.depth is None for frame in raw.frames)
-    assert not raw.is_metric
     assert any("no stated unit" in note for note in raw.notes)
+
+
+def test_depth_of_other_writers_is_read_but_their_world_is_not_taken_for_arkits(
+    studio: Path,
+) -> None:
+    file = studio / "transforms.json"
+    content = json.loads(file.read_text()) | {"integer_depth_scale": 0.001}
+    for frame in content["frames"]:
+        frame["depth_path"] = frame.pop("depth_file_path")
+    file.write_text(json.dumps(content))
+    raw = nerfstudio.read(studio)
+    assert (raw.layout, raw.up_source, raw.is_metric) == ("nerfstudio", None, True)
+    assert raw.frames[0].depth is not None
+    assert 1 < np.median(raw.frames[0].depth()) < 4
 
 
 def test_pixel_centres_differ_between_the_dialects(capture: Path, studio: Path) -> None:

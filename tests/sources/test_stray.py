@@ -110,6 +110,7 @@ def test_depth_as_numpy_file_is_in_millimetres(folder: Path) -> None:
 
 
 def test_a_shrunk_video_keeps_the_intrinsics_of_the_full_picture(folder: Path) -> None:
+    """The box is filmed at 320x240; its intrinsics are rewritten for 1920x1440."""
     lines = (folder / "odometry.csv").read_text().splitlines()
     scale = 1920 / CAMERA.width
     numbers = [scale * CAMERA.fx, scale * CAMERA.fy, scale * CAMERA.cx, scale * CAMERA.cy]

@@ -6,7 +6,7 @@ import pytest
 
 from engine.core.camera import Intrinsics
 from engine.core.poses import Pose
-from engine.sources.conventions import EVERY_CONVENTION
+from engine.sources.conventions import EVERY_CONVENTION, as_written
 from engine.sources.raw import Convention
 from engine.sources.recording import Recording
 from tests.sources.walk import CV, recording, walk
@@ -43,6 +43,24 @@ def test_colour_alone_finds_the_convention_too(actual: Convention) -> None:
     assert bool(info.warnings) == (actual != CV)
     assert "epipolar" in info.convention
     assert worst_pose_error(source, walk()) < 1e-9
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("actual", EVERY_CONVENTION)
+def test_jumps_do_not_confuse_it(actual: Convention, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    starts = random.choice(np.arange(3, 28), 3, replace=False)
+    raw = recording(walk(30))
+    shift, frames = Pose.identity(), []
+    for number, (frame, pose) in enumerate(zip(raw.frames, walk(30), strict=True)):
+        if number in starts:
+            twist = np.append(random.uniform(-1, 1, 3), random.uniform(-2, 2, 3))
+            shift = Pose.exp(twist) @ shift
+        frames.append(replace(frame, pose=as_written((shift @ pose).matrix, actual)))
+    info = Recording(replace(raw, frames=tuple(frames))).describe()
+    assert info.details["convention"] == f"{actual.maps} {actual.axes}"
+    assert info.details["tracks"] == 4
+    assert bool(info.warnings) == (actual != CV)
 
 
 def test_a_camera_that_does_not_move_keeps_the_declared_convention() -> None:

@@ -153,3 +153,24 @@ def test_colours_come_back_right(tmp_path: Path) -> None:
     found = video.frame(1)[8:40].reshape(32, 4, 16, 3)[:, :, 4:12].mean(axis=(0, 2))
     np.testing.assert_allclose(found, colors, atol=6)
     video.close()
+
+
+@pytest.mark.parametrize(
+    ("size", "center", "stated"),
+    [
+        ((1920, 1440), (955.0, 717.0), (1920, 1440)),
+        ((1280, 960), (955.0, 717.0), (1920, 1440)),
+        ((480, 360), (955.0, 717.0), (1920, 1440)),
+        ((480, 360), (239.5, 169.2), (480, 360)),
+        ((1280, 960), (640.0, 478.0), (1280, 960)),
+        ((480, 360), (5000.0, 170.0), (480, 360)),
+    ],
+)
+def test_a_principal_point_tells_which_size_it_was_written_for(
+    tmp_path: Path, size: tuple[int, int], center: tuple[float, float], stated: tuple[int, int]
+) -> None:
+    video = Video(make(tmp_path / "a.mp4"))
+    video.width, video.height = size
+    assert video.stated_size([center] * 3) == stated
+    assert video.stated_size([]) == size
+    video.close()

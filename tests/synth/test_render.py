@@ -8,14 +8,16 @@ import torch
 
 from engine.core.camera import Intrinsics, lift
 from engine.core.poses import Pose
+from engine.synth.lighting import Lighting
+from engine.synth.materials import Material
 from engine.synth.objects import build_object
 from engine.synth.paths import walk
 from engine.synth.pieces import rigid
 from engine.synth.raycast import Caster, Pinhole
 from engine.synth.render import Renderer, pinhole, poses_tensor
 from engine.synth.rooms import build_room
-from engine.synth.shapes import Kind, Solids, box, capsule, cone, cylinder, sphere, torus
-from engine.synth.world import World
+from engine.synth.shapes import Shape, Solids, box, capsule, cone, cylinder, plane, sphere, torus
+from engine.synth.world import Light, Part, World
 from tests.synth.conftest import CAMERA
 
 
@@ -82,20 +84,30 @@ def test_pictures_look_lit(renderer: Renderer, poses: list[Pose]) -> None:
     assert len(np.unique(np.stack([p.instance for p in pictures]))) > 12
 
 
-def test_shadow_falls_under_a_table(room: World, renderer: Renderer) -> None:
-    tables = [n for n, name in room.names.items() if name == "table"]
-    tops = [p for p in room.parts if p.instance in tables and p.shape.kind is Kind.BOX]
-    top = max(tops, key=lambda p: np.prod(p.shape.outer_half_m()[:2]))
-    under = torch.tensor([[*top.T_world_obj[:2, 3], 0.013]], dtype=torch.float32)
-    up = torch.tensor([[0.0, 0.0, 1.0]])
-    light = renderer.lighting
-    high = light.position[:, 2].argmax()
-    shadowed = float(light.shadow(int(high), under, up)[0])
-    below_lamp = light.position[high].clone()
-    below_lamp[2] -= 0.3
-    assert shadowed < 0.5
-    assert float(light.shadow(int(high), below_lamp[None], up)[0]) == 1.0
-    assert float(light.openness(under, up)[0]) < 0.95
+def test_shadow_falls_where_the_lamp_is_hidden() -> None:
+    stuff = Material("plastic", ((0.5, 0.5, 0.5),))
+    world = World(
+        [
+            Part(plane(), rigid((0, 0, 0)), stuff, 1),
+            Part(box(1, 1, 0.04), rigid((0, 0, 0.7)), stuff, 2),
+        ],
+        [Light((0, 0, 2.4), (1, 1, 1))],
+        {1: "floor", 2: "board"},
+        (np.array([-2, -2, 0.0]), np.array([2, 2, 2.5])),
+    )
+    light = Lighting(world, Caster(world.solids), "cpu")
+    # The edge of the board's shadow lies at 0.5 * 2.4 / 1.7 (a little less, for its thickness).
+    x = torch.tensor([0.0, 0.5, 0.66, 0.72, 0.8, 1.5])
+    points = torch.stack([x, torch.zeros(6), torch.zeros(6)], 1)
+    up = torch.tensor([[0.0, 0.0, 1.0]]).expand(6, 3)
+    seen = light.shadow(0, points, up)
+    assert seen[:3].max() < 0.35
+    assert 0 < seen[3] < 1
+    assert seen[4:].min() == 1
+    on_top = torch.tensor([[0.2, 0.1, 0.7201]])
+    assert float(light.shadow(0, on_top, up[:1])[0]) == 1
+    openness = light.openness(points, up)
+    assert openness[0] < openness[5] - 0.05
 
 
 @pytest.mark.parametrize(
@@ -111,9 +123,9 @@ def test_shadow_falls_under_a_table(room: World, renderer: Renderer) -> None:
         torus(0.25, 0.07),
     ],
 )
-def test_rays_find_each_shape_where_marching_finds_it(shape: object) -> None:
+def test_rays_find_each_shape_where_marching_finds_it(shape: Shape) -> None:
     pose = rigid((0.1, -0.05, 1.5), (35, 20, 60))
-    solids = Solids.build([shape], [pose])  # type: ignore[list-item]  # parametrised as object
+    solids = Solids.build([shape], [pose])
     camera = Pinhole(64, 48, 60, 60, 32, 24)
     hits = Caster(solids).cast(camera, torch.eye(4)[None])
     depth = camera.untile(hits.depth_m)[0]
@@ -136,8 +148,9 @@ def test_rays_find_each_shape_where_marching_finds_it(shape: object) -> None:
 def test_object_views_show_the_object_in_the_middle() -> None:
     world = build_object(2)
     small = Renderer(world, texture_px=64)
-    eye = np.array([0.5, -0.4, world.focus_m[2] + 0.2])  # type: ignore[index]  # objects have one
-    forward = np.array(world.focus_m) - eye
+    focus = np.array(world.focus_m)
+    eye = focus + np.array([0.5, -0.4, 0.2])
+    forward = focus - eye
     forward /= np.linalg.norm(forward)
     right = np.cross(forward, [0, 0, 1.0])
     right /= np.linalg.norm(right)

@@ -180,4 +180,5 @@ def test_asking_only_nearby_solids_gives_the_same_distance(monkeypatch: pytest.M
     points = torch.tensor(dice.uniform(-4, 4, (3000, 3)), dtype=torch.float32)
     every = solids.nearest_of_all(points)
     monkeypatch.setattr("engine.synth.shapes.PAIRS_AT_ONCE", 5000)
+    monkeypatch.setattr("engine.synth.shapes.CELLS_AT_ONCE", 100)
     assert torch.allclose(solids.distance(points), every, atol=1e-6)

@@ -71,7 +71,8 @@ class PageBook:
     def dirty_by_distance(self, eye_world: F32) -> list[int]:
         """Return the dirty pages, nearest to a point (3,) first; emptied ones come before all."""
         nowhere = np.asarray(eye_world, np.float32)
-        gaps = np.array([self._where.get(chunk, nowhere) for chunk in self._dirty]) - nowhere
+        places = np.array([self._where.get(chunk, nowhere) for chunk in self._dirty], np.float32)
+        gaps = places.reshape(-1, 3) - nowhere
         order = np.argsort((gaps * gaps).sum(axis=1), kind="stable")
         chunks = list(self._dirty)
         return [chunks[i] for i in order]

@@ -4,19 +4,21 @@ from typing import Protocol
 
 import numpy as np
 from pyqtgraph import Vector
-from pyqtgraph.opengl import GLMeshItem, GLViewWidget
+from pyqtgraph.opengl import GLViewWidget
+from pyqtgraph.opengl.GLGraphicsItem import GLGraphicsItem
 from pyqtgraph.opengl.shaders import FragmentShader, ShaderProgram, VertexShader
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QMouseEvent, QOffscreenSurface, QOpenGLContext
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from engine.core.arrays import F32, U8
+from engine.core.arrays import F32
 from engine.core.news import ScanNews
 from engine.core.poses import Pose
 from engine.core.surface import Mesh, TexturedMesh
 from ui import theme
 from ui.gl.markers import Markers
 from ui.gl.pages import Pages, surface_item
+from ui.gl.textured import TexturedItem
 
 OLDEST_GL = (3, 2)
 FOV_DEG = 60.0
@@ -29,7 +31,10 @@ FOLLOW_SHARE = 0.08
 FRAME_SHARE = 0.04
 AIM_TOLERANCE_M = 0.02
 # A room fills its bounding sphere badly; seen from this much nearer it still fits.
-SNUG = 0.85
+SNUG = 0.95
+PLAIN_GREY = 190
+# A camera that looks this nearly straight down or up has no heading to follow.
+LEVEL_SHARE = 0.2
 
 # A lamp on the viewer's forehead, shining straight ahead. The face's direction comes from how the
 # position changes between neighbouring pixels, so no normals are computed, stored or uploaded, and
@@ -88,6 +93,10 @@ class SurfaceView(Protocol):
         """Look at everything."""
         ...
 
+    def release(self) -> None:
+        """Give back what the graphics card holds; nothing is shown afterwards."""
+        ...
+
 
 def opengl_works() -> bool:
     """Return whether this screen can draw in 3D."""
@@ -120,9 +129,10 @@ class Viewport(QWidget):
         )
         self._markers = Markers(self.gl)
         self.pages = Pages(self.gl, self._shader)
-        self._result: GLMeshItem | None = None
+        self.result_item: GLGraphicsItem | None = None
         self._result_bounds: tuple[F32, F32] | None = None
         self._follow = False
+        self._has_seen_camera = False
         self.reset_view()
         self._is_in_hand = False
 
@@ -131,6 +141,9 @@ class Viewport(QWidget):
         self.pages.book.absorb(news.patches)
         if news.track is not None and news.track.T_world_cam is not None:
             self._markers.show_camera(news.track.T_world_cam)
+            if not self._has_seen_camera:
+                self._has_seen_camera = True
+                self._look_along(news.track.T_world_cam)
             if self._follow:
                 self._glide(news.track.T_world_cam)
             self.gl.update()
@@ -146,15 +159,17 @@ class Viewport(QWidget):
 
     def show_result(self, result: Mesh | TexturedMesh) -> None:
         """Show the finished mesh in place of the growing one."""
-        mesh = result.mesh if isinstance(result, TexturedMesh) else result
         self.pages.set_visible(False)
         self._markers.hide_camera()
-        if self._result is None:
-            self._result = surface_item(self._shader)
-            self.gl.addItem(self._result)
-        self._result.setMeshData(
-            vertexes=mesh.vertices, faces=mesh.faces, vertexColors=vertex_colors(result)
-        )
+        if isinstance(result, TexturedMesh):
+            mesh, item = result.mesh, TexturedItem(result)
+        else:
+            mesh, item = result, surface_item(self._shader)
+            colors = np.full((len(mesh.vertices), 4), 255, np.uint8)
+            colors[:, :3] = PLAIN_GREY if mesh.colors is None else mesh.colors
+            item.setMeshData(vertexes=mesh.vertices, faces=mesh.faces, vertexColors=colors)
+        self.result_item = item
+        self.gl.addItem(item)
         self._result_bounds = mesh.bounds_m()
 
     def set_follow(self, follow: bool) -> None:
@@ -176,6 +191,14 @@ class Viewport(QWidget):
         """Look at everything, and keep doing so as it grows."""
         self._is_in_hand = False
         self._aim_at_all(1.0)
+
+    def release(self) -> None:
+        """Give back what the graphics card holds; nothing is shown afterwards."""
+        self.gl.makeCurrent()
+        if isinstance(self.result_item, TexturedItem):
+            self.result_item.release()
+        self.gl.clear()
+        self.gl.doneCurrent()
 
     def _aim_at_all(self, share: float) -> None:
         """Bring the view a share of the way to where it shows everything."""
@@ -210,13 +233,18 @@ class Viewport(QWidget):
                 return True
         return super().eventFilter(watched, event)
 
+    def _look_along(self, T_world_cam: Pose) -> None:
+        """Stand behind the camera, so that left on the picture is left in the view."""
+        behind_deg = _behind_deg(T_world_cam)
+        if behind_deg is not None and not self._is_in_hand:
+            self.gl.setCameraParams(azimuth=behind_deg)
+
     def _glide(self, T_world_cam: Pose) -> None:
         ahead_m = 1.5
         aim = T_world_cam.apply(np.array([0.0, 0.0, ahead_m]))
         self.gl.opts["center"] += Vector(*aim - np.array(self.gl.opts["center"])) * FOLLOW_SHARE
-        heading = T_world_cam.rotation[:, 2]
-        if np.hypot(heading[0], heading[1]) > 0.2:
-            behind_deg = np.degrees(np.arctan2(-heading[1], -heading[0]))
+        behind_deg = _behind_deg(T_world_cam)
+        if behind_deg is not None:
             turn = (behind_deg - self.gl.opts["azimuth"] + 180) % 360 - 180
             self.gl.opts["azimuth"] += turn * FOLLOW_SHARE
         self.gl.update()
@@ -254,18 +282,13 @@ class NoViewport(QLabel):
     def fit_view(self) -> None:
         """Look nowhere."""
 
+    def release(self) -> None:
+        """Hold nothing."""
 
-def vertex_colors(result: Mesh | TexturedMesh) -> U8:
-    """Return (n, 4) RGBA: the mesh's own colours, else the texture's at every vertex, else grey."""
-    mesh = result.mesh if isinstance(result, TexturedMesh) else result
-    colors = np.full((len(mesh.vertices), 4), 255, np.uint8)
-    if mesh.colors is not None:
-        colors[:, :3] = mesh.colors
-    elif isinstance(result, TexturedMesh):
-        height, width = result.texture.shape[:2]
-        column = np.clip(result.uv[:, 0] * width, 0, width - 1).astype(np.int64)
-        row = np.clip((1 - result.uv[:, 1]) * height, 0, height - 1).astype(np.int64)
-        colors[:, :3] = result.texture[row, column]
-    else:
-        colors[:, :3] = 190
-    return colors
+
+def _behind_deg(T_world_cam: Pose) -> float | None:
+    """Return the azimuth from which one looks where the camera looks; None when that is down."""
+    ahead = T_world_cam.rotation[:, 2]
+    if np.hypot(ahead[0], ahead[1]) < LEVEL_SHARE:
+        return None
+    return float(np.degrees(np.arctan2(-ahead[1], -ahead[0])))

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from engine.core.surface import Mesh, TexturedMesh
+from ui.pace import Pace
 from ui.ports import Choice, StudioPort, TaskPort
 
 POLL_MS = 50
@@ -37,6 +38,7 @@ class ExportDialog(QDialog):
         self._studio = studio
         self._mesh = mesh
         self._task: TaskPort[str] | None = None
+        self._pace = Pace()
         self.format_box = _box(studio.formats)
         self.target_box = _box(studio.targets)
         self.path_edit = QLineEdit(str(path), self)
@@ -123,7 +125,7 @@ class ExportDialog(QDialog):
             return
         news = self._task.poll()
         if news.progress is not None:
-            self.says.setText(f"{news.progress.stage.capitalize()}.")
+            self.says.setText(self._pace.sentence(news.progress))
             self._bar.setRange(0, news.progress.total)
             self._bar.setValue(news.progress.done)
         if not news.is_over:

@@ -22,11 +22,14 @@ from engine.core.faults import Fault
 from engine.core.news import FaultNews, ScanNews, ScanState, ScanStats
 from ui.bridge import FINAL, Bridge
 from ui.gl.viewport import NoViewport, Viewport, opengl_works
+from ui.pace import Pace
 from ui.ports import ScanPort
 from ui.theme import GAP_PX
 from ui.views.record import RecordButton
 
 SIDE_PX = 360
+# A step that holds on for seconds must not hold the window with it.
+BRIEFLY_S = 0.2
 SAYS = {
     ScanState.READY: ("Ready", "Press the round button or Space to begin."),
     ScanState.SCANNING: ("Scanning", "Space pauses. Finish makes the final mesh."),
@@ -56,6 +59,8 @@ class ScanView(QWidget):
         self._shown_state: ScanState | None = None
         self._picture: QPixmap | None = None
         self._stats = ScanStats()
+        self._pace = Pace()
+        self._has_seen_frame = False
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
@@ -84,9 +89,10 @@ class ScanView(QWidget):
         self._follow.toggle()
 
     def shut(self) -> None:
-        """Let no more news in and stop the scan."""
+        """Let no more news in and stop the scan, which may take it longer than this call."""
         self.bridge.stop()
-        self.port.abort()
+        self.view.release()
+        self.port.abort(BRIEFLY_S)
 
     @property
     def can_export(self) -> bool:
@@ -171,6 +177,9 @@ class ScanView(QWidget):
         if news.track is not None and news.track.preview is not None:
             self._picture = _pixmap(news.track.preview)
             self._fit_picture()
+        if news.track is not None and not self._has_seen_frame:
+            self._has_seen_frame = True
+            self._hint.setText(SAYS[news.state][1])
         if news.stats is not None:
             self._stats = news.stats
             if news.state is not ScanState.FINISHING and news.stats.frames_total:
@@ -180,7 +189,7 @@ class ScanView(QWidget):
         if news.state is not self._shown_state:
             self._show_state(news.state)
         if news.progress is not None and news.state is ScanState.FINISHING:
-            self._hint.setText(f"{news.progress.stage.capitalize()}.")
+            self._hint.setText(self._pace.sentence(news.progress))
             self._set_bar(news.progress.done, news.progress.total)
         if self._details.isVisible():
             self._show_details()
@@ -190,6 +199,8 @@ class ScanView(QWidget):
         word, hint = SAYS[state]
         if state is ScanState.PAUSED and not self.port.can_resume:
             hint = "The source has ended early. Finish makes a mesh of what was scanned."
+        if state is ScanState.SCANNING and not self._has_seen_frame:
+            hint = "Waiting for the first picture."
         self._state.setText(word)
         self._hint.setText(hint)
         self._bar.setVisible(state in (ScanState.SCANNING, ScanState.PAUSED, ScanState.FINISHING))

@@ -1,0 +1,148 @@
+import threading
+import time
+
+import pytest
+
+from app.jobs import Task
+from app.scan import ScanController
+from app.studio import DEMO, Studio
+from engine.core.faults import BadInput
+from engine.core.news import Progress, ScanState
+from engine.core.settings import Settings
+from engine.core.surface import Mesh
+from engine.export.formats import FORMATS
+from tests.app.fakes import FakeFuser, FakeSource, patch_at
+
+WAIT_S = 10.0
+
+
+def end_of(task):
+    end = time.monotonic() + WAIT_S
+    while not (news := task.poll()).is_over:
+        assert time.monotonic() < end
+        time.sleep(0.002)
+    return news
+
+
+def steps(total, result, hold=None):
+    for i in range(total):
+        yield Progress("step", i, total)
+        if hold is not None:
+            hold.wait(WAIT_S)
+    return result
+
+
+def test_a_task_ends_with_its_result_and_says_so_again():
+    task = Task("count", steps(5, "five"))
+    assert end_of(task).result == "five"
+    assert task.poll().result == "five"
+    assert task.join(WAIT_S)
+
+
+def test_a_task_tells_its_newest_step():
+    hold = threading.Event()
+    task = Task("count", steps(2, None, hold))
+    end = time.monotonic() + WAIT_S
+    while (news := task.poll()).progress is None and time.monotonic() < end:
+        time.sleep(0.002)
+    assert news.progress == Progress("step", 0, 2)
+    hold.set()
+    end_of(task)
+
+
+def test_a_cancelled_task_is_over_without_result_or_fault():
+    task = Task("count", steps(10**9, None))
+    task.cancel()
+    news = end_of(task)
+    assert (news.result, news.fault) == (None, None)
+
+
+def test_a_result_that_comes_after_cancelling_is_let_go_of():
+    hold, inside, discarded = threading.Event(), threading.Event(), []
+
+    def job():
+        inside.set()
+        hold.wait(WAIT_S)
+        return "late"
+        yield
+
+    task = Task("late", job(), discarded.append)
+    assert inside.wait(WAIT_S)
+    task.cancel()
+    hold.set()
+    assert end_of(task).result is None
+    assert discarded == ["late"]
+
+
+@pytest.mark.parametrize("error", [BadInput("Wrong.", "Do this."), ZeroDivisionError("Wrong.")])
+def test_a_failing_task_says_why(error):
+    def job():
+        yield Progress("step", 0)
+        raise error
+
+    news = end_of(Task("fail", job()))
+    assert news.result is None
+    assert "Wrong." in news.fault.says
+    assert news.fault.remedy
+
+
+@pytest.fixture
+def studio_of():
+    before = set(threading.enumerate())
+    made = []
+
+    def make(open_source):
+        studio = Studio(Settings(), open_source, lambda settings, info: FakeFuser())
+        made.append(studio)
+        return studio
+
+    yield make
+    for studio in made:
+        studio.close()
+    assert set(threading.enumerate()) == before
+
+
+def test_a_studio_opens_scans_that_are_ready(studio_of):
+    specs = []
+    studio = studio_of(lambda spec: specs.append(spec) or FakeSource())
+    scan = end_of(studio.open("there")).result
+    assert isinstance(scan, ScanController)
+    assert (specs, scan.state, scan.title) == (["there"], ScanState.READY, "sand hills")
+    assert end_of(studio.open(studio.demo)).result.title == "Demo room"
+    assert specs[1] == DEMO
+
+
+def test_closing_the_studio_ends_a_running_scan(studio_of):
+    studio = studio_of(lambda spec: FakeSource(count=10**6))
+    scan = end_of(studio.open("there")).result
+    scan.start()
+    studio.close()
+    assert scan.state is ScanState.ABORTED
+
+
+def test_a_source_that_cannot_be_opened_is_a_fault(studio_of):
+    def refuse(spec):
+        raise BadInput("There is nothing here.", "Look elsewhere.")
+
+    news = end_of(studio_of(refuse).open("nowhere"))
+    assert (news.fault.says, news.fault.remedy) == ("There is nothing here.", "Look elsewhere.")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_studio_exports_every_format_it_offers(studio_of, tmp_path, name):
+    studio = studio_of(lambda spec: FakeSource())
+    assert name in [choice.name for choice in studio.formats]
+    hills = patch_at(0, 0, 0)
+    mesh = Mesh(hills.vertices, hills.faces, hills.colors)
+    news = end_of(studio.export(mesh, tmp_path / "hills.any", name, studio.targets[0].name))
+    assert news.fault is None
+    assert f"hills.{name}: {len(hills.faces)} triangles" in news.result
+    assert (tmp_path / f"hills.{name}").stat().st_size > 0
+
+
+def test_an_export_that_cannot_be_written_says_why(studio_of, tmp_path):
+    studio = studio_of(lambda spec: FakeSource())
+    hills = patch_at(0, 0, 0)
+    mesh = Mesh(hills.vertices, hills.faces, hills.colors)
+    news = end_of(studio.export(mesh, tmp_path / "no" / "hills.glb", "glb", "finescan"))
+    assert "does not exist" in news.fault.says

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.core.news import Progress
+from engine.core.poses import Pose
+from ui.gl.markers import PATH_LIMIT, PATH_STEP_M, Path, frustum_lines
+from ui.pace import Pace
+
+
+def test_pace_names_stage_share_and_rest():
+    pace = Pace()
+    assert pace.sentence(Progress("paint", 0, 200), now_s=0) == "Paint · 0 %"
+    assert pace.sentence(Progress("paint", 10, 200), now_s=2) == "Paint · 5 %"
+    assert pace.sentence(Progress("paint", 50, 200), now_s=10) == "Paint · 25 % · 30 s left"
+    assert pace.sentence(Progress("paint", 60, 200), now_s=120) == "Paint · 30 % · 5 min left"
+    assert pace.sentence(Progress("write", 0, 0), now_s=121) == "Write …"
+    assert pace.sentence(Progress("check", 3, 4), now_s=130) == "Check · 75 %"
+
+
+@given(st.lists(st.tuples(*[st.floats(-5, 5)] * 3), min_size=1, max_size=50))
+def test_a_path_keeps_its_start_and_no_points_too_close(points):
+    path = Path()
+    kept = [path.add(np.array(point, np.float32)) for point in points]
+    way = path.points()
+    assert len(way) == sum(kept)
+    assert np.array_equal(way[0], np.array(points[0], np.float32))
+    if len(way) > 1:
+        assert np.linalg.norm(np.diff(way, axis=0), axis=1).min() >= PATH_STEP_M * 0.99
+
+
+def test_a_long_path_stays_bounded_and_whole():
+    path = Path()
+    for i in range(5 * PATH_LIMIT):
+        path.add(np.array([i * 0.05, 0, 0], np.float32))
+    way = path.points()
+    assert len(way) <= PATH_LIMIT
+    assert way[0, 0] == 0
+    assert way[-1, 0] == pytest.approx(5 * PATH_LIMIT * 0.05, rel=0.01)
+
+
+def test_the_frustum_opens_where_the_camera_looks():
+    ahead_is_x = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]])
+    pose = Pose.from_parts(ahead_is_x, [3, 2, 1])
+    lines = frustum_lines(pose).reshape(-1, 2, 3)
+    assert np.allclose(lines[:4, 0], [3, 2, 1])
+    assert (lines[:4, 1, 0] > 3.2).all()
+    assert lines[:4, 1, 2].max() > 1 > lines[:4, 1, 2].min()
