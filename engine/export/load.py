@@ -142,7 +142,8 @@ def _explained(path: Path) -> Iterator[None]:
         OverflowError,
         NotImplementedError,
     ) as error:
+        reason = getattr(error, "strerror", None)
         raise BadInput(
-            f"{path.name} cannot be read as a mesh: {error or type(error).__name__}.",
+            f"{path.name} cannot be read as a mesh{f': {reason}' if reason else ''}.",
             "The file may be damaged or incomplete.",
         ) from error

@@ -1,5 +1,6 @@
 """USDZ: a USD stage, its picture and both in one archive, through usd-core."""
 
+import re
 import tempfile
 import zipfile
 from pathlib import Path
@@ -39,7 +40,7 @@ def write_usdz(
             packed = UsdUtils.CreateNewARKitUsdzPackage(Sdf.AssetPath(str(stage_path)), str(path))
         except Tf.ErrorException as error:
             raise CannotWrite(
-                f"The USD library could not write {path.name}: {_first_line(error)}",
+                f"The USD library could not write {path.name}: {_reason(error)}.",
                 "Free some disk space or choose another folder.",
             ) from error
     if not packed:
@@ -142,7 +143,7 @@ def read_usdz(path: Path) -> tuple[Mesh | TexturedMesh, FileFrame]:
         stage = Usd.Stage.Open(str(path))
     except Tf.ErrorException as error:
         raise BadInput(
-            f"{path.name} cannot be read as USD: {_first_line(error)}", "The file may be damaged."
+            f"{path.name} cannot be read as USD.", "The file may be damaged or incomplete."
         ) from error
     shapes = [UsdGeom.Mesh(p) for p in stage.Traverse() if p.IsA(UsdGeom.Mesh)]
     parts = [_read_shape(shape) for shape in shapes]
@@ -216,5 +217,7 @@ def _open_picture(path: Path, name: str) -> U8:
         ) from error
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
+def _reason(error: Exception) -> str:
+    """Return what USD's message says, without where in its source it says so."""
+    quoted = re.search(r": '(.*)'", str(error))
+    return quoted[1] if quoted else "no reason given"

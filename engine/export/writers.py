@@ -102,10 +102,11 @@ def write_obj(
     )
     path.write_text(text, encoding="utf-8")
     if isinstance(surface, TexturedMesh):
-        ending = "jpg" if picture == "jpeg" else "png"
-        material = files[f"{stem}.mtl"].decode().replace(f"texture.{picture}", f"{stem}.{ending}")
+        # Not just the mesh's name: a photograph of that name may lie beside it.
+        name = f"{stem}-texture.{'jpg' if picture == 'jpeg' else 'png'}"
+        material = files[f"{stem}.mtl"].decode().replace(f"texture.{picture}", name)
         (path.parent / f"{stem}.mtl").write_text(material, encoding="utf-8")
-        (path.parent / f"{stem}.{ending}").write_bytes(encode(surface.texture, picture))
+        (path.parent / name).write_bytes(encode(surface.texture, picture))
 
 
 def write_ply(surface: Mesh | TexturedMesh, frame: FileFrame, path: Path) -> None:

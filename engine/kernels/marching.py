@@ -172,15 +172,20 @@ def _classify(tsdf, weight, slots, min_weight, inside, known):  # type: ignore[n
     """
     n = BRICK_VOXELS
     some, every = np.uint32(0), np.uint32(0xFFFFFFFF)
+    flags = np.empty(2 * n, np.uint8)
+    words = flags.view(np.uint64)
     for x in range(n + 1):
         for y in range(n + 1):
             i, j = x % n, y % n
             slot = slots[x // n + 2 * (y // n)]
             bits, sure = np.uint32(0), np.uint32(0)
             if slot >= 0:
+                # Comparisons of a whole row become vector instructions when they end in bytes.
                 for k in range(n):
-                    bits |= np.uint32(tsdf[slot, i, j, k] < 0) << np.uint32(k)
-                    sure |= np.uint32(weight[slot, i, j, k] >= min_weight) << np.uint32(k)
+                    flags[k] = tsdf[slot, i, j, k] < 0
+                    flags[n + k] = weight[slot, i, j, k] >= min_weight
+                bits = _packed(words[0]) | _packed(words[1]) << np.uint32(8)
+                sure = _packed(words[2]) | _packed(words[3]) << np.uint32(8)
             slot = slots[x // n + 2 * (y // n) + 4]
             if slot >= 0:
                 bits |= np.uint32(tsdf[slot, i, j, 0] < 0) << np.uint32(n)
@@ -189,6 +194,13 @@ def _classify(tsdf, weight, slots, min_weight, inside, known):  # type: ignore[n
             some |= bits
             every &= bits
     return some != 0 and every != np.uint32((1 << (n + 1)) - 1)
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _packed(flags):  # type: ignore[no-untyped-def]
+    """Return eight bytes of 0 or 1, held in one word, as eight bits, first byte lowest."""
+    # The product moves byte k to bit 56 + k; no two bytes meet on the way.
+    return np.uint32((flags * np.uint64(0x0102040810204080)) >> np.uint64(56))
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")

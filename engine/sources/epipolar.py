@@ -10,7 +10,7 @@ from engine.core.arrays import F64, U8
 from engine.core.camera import Intrinsics
 from engine.sources.conventions import EVERY_CONVENTION, camera_to_world, rigid_inverse, spoken
 from engine.sources.raw import Convention
-from engine.sources.verify import Verdict, unverified
+from engine.sources.verify import Verdict, opening, unverified
 
 _LONGEST_PX = 640
 # Matching costs more than moving depth, so fewer pairs do.
@@ -63,8 +63,8 @@ def verify_by_color(pairs: Sequence[tuple[ColorView, ColorView]], declared: Conv
         )
     runner_up = min(error for c, error in errors.items() if c != chosen)
     sentence = (
-        f"{spoken(chosen)}, {'as declared' if chosen == declared else 'NOT as declared'}: features "
-        f"of {len(matched)} picture pairs lie {errors[chosen]:.2f} px from their epipolar lines; "
+        f"{opening(chosen, declared)}: features of {len(matched)} picture pairs lie "
+        f"{errors[chosen]:.2f} px from their epipolar lines; "
         f"next best {runner_up:.1f} px."
     )
     return Verdict(chosen, sentence, tuple(warnings), details)

@@ -34,8 +34,9 @@ def read_bytes(path: Path) -> bytes:
         data = path.read_bytes()
     except FileNotFoundError:
         raise BadFrame(f"The picture {path.name} is missing.") from None
-    except OSError as error:
-        raise BadFrame(f"The picture {path.name} cannot be read ({error.strerror}).") from error
+    except (OSError, ValueError) as error:
+        # A name from a damaged list may hold characters that no file name has.
+        raise BadFrame(f"The picture {path.name!r} cannot be read ({error}).") from error
     if not data:
         raise BadFrame(f"The picture {path.name} is empty.")
     return data

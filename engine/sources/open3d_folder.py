@@ -83,13 +83,12 @@ def _camera(path: Path, pictures: list[Path], notes: list[str]) -> tuple[Intrins
         notes.append("No camera file was found; Open3D's default, a PrimeSense of 525 px, is used.")
         default = Intrinsics.from_opencv(640, 480, 525.0, 525.0, 319.5, 239.5)
         return default.scaled_to(width, height), _UNIT_M
-    content = text.read_json(file)
-    unit_m = 1.0 / float(content.get("depth_scale", 1000.0))
-    return _parse_camera(content, file), unit_m
+    return _parse_camera(text.read_json(file), file)
 
 
-def _parse_camera(content: dict[str, Any], file: Path) -> Intrinsics:
+def _parse_camera(content: dict[str, Any], file: Path) -> tuple[Intrinsics, float]:
     try:
+        per_metre = float(content.get("depth_scale", 1000.0))
         given = np.array(content["intrinsic_matrix"], np.float64)
         width, height = int(content["width"]), int(content["height"])
         matrix = given.reshape(3, 3, order="F")
@@ -99,7 +98,9 @@ def _parse_camera(content: dict[str, Any], file: Path) -> Intrinsics:
         # A few writers keep rows; a principal point in the last row says so.
         matrix = matrix.T
     fx, fy, cx, cy = (float(matrix[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    return Intrinsics.from_opencv(width, height, fx, fy, cx, cy)
+    if not 1 <= per_metre <= 1e6:
+        raise BadInput(f"The file {file.name} states {per_metre:g} depth units a metre.")
+    return Intrinsics.from_opencv(width, height, fx, fy, cx, cy), 1.0 / per_metre
 
 
 def _trajectory(log: Path) -> dict[int, F64]:

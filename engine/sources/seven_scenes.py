@@ -193,11 +193,12 @@ def _into_color_world(
 
 
 def _pose(path: Path) -> F64:
+    """Return the matrix of a pose file, all NaN when it holds none: the recording counts those."""
     try:
-        return numbers.read_matrix(path)
+        matrix = numbers.read_matrix(path)
     except BadInput:
-        # Left to the recording, which counts frames whose pose cannot be used.
         return np.full((4, 4), np.nan)
+    return matrix if np.isfinite(matrix).all() else np.full((4, 4), np.nan)
 
 
 def _color(path: Path, stem: str) -> Callable[[], U8] | None:

@@ -22,6 +22,8 @@ _NEIGHBOURS = 5
 # Below a microsecond a frame, time stamps are frame numbers.
 _CLOCK_NS = 1000
 
+# Map coordinates reach thousands of kilometres; anything beyond is damage and would overflow.
+_FARTHEST_M = 1e8
 _BAD_POSE = "pose not usable"
 
 
@@ -70,9 +72,8 @@ def put_in_order(recording: RawRecording) -> Ordered:
             result.skipped["no pose"] += 1
         else:
             try:
-                pose = Pose.from_matrix(raw.pose).matrix
-                own = raw.depth_pose
-                depth_pose = None if own is None else Pose.from_matrix(own).matrix
+                pose = _usable(raw.pose)
+                depth_pose = None if raw.depth_pose is None else _usable(raw.depth_pose)
             except BadInput as fault:
                 first_fault = first_fault or f"{raw.name}: {fault.says}"
                 result.skipped[_BAD_POSE] += 1
@@ -85,6 +86,13 @@ def put_in_order(recording: RawRecording) -> Ordered:
             "The pose files are damaged or are not camera poses.",
         )
     return result
+
+
+def _usable(written: F64) -> F64:
+    pose = Pose.from_matrix(written)
+    if np.abs(pose.translation).max() > _FARTHEST_M:
+        raise BadInput("A pose lies too far away to be one.")
+    return pose.matrix
 
 
 def _note_skipped(result: Ordered, first_fault: str) -> None:

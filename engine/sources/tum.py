@@ -21,6 +21,7 @@ _UNIT_M = 1 / 5000
 _SIZE = (640, 480)
 _PAIR_NS = 20_000_000
 # Motion capture runs at 100 Hz or more; across a longer hole nothing is known.
+_SECONDS_DIGITS = 10
 _POSE_HOLE_NS = 100_000_000
 
 # Published calibration of each sensor: fx fy cx cy, then k1 k2 p1 p2 k3.
@@ -94,7 +95,7 @@ def _intrinsics(values: tuple[float, ...], name: str) -> Intrinsics:
 def _nanoseconds(seconds: str, name: str) -> int:
     """Return a time in whole nanoseconds; a float would lose the last two digits."""
     match = re.fullmatch(r"(\d+)(?:\.(\d*))?", seconds)
-    if match is None:
+    if match is None or len(match.group(1)) > _SECONDS_DIGITS:
         raise BadInput(f"The file {name} holds the time stamp '{seconds}', which is no time.")
     fraction = (match.group(2) or "")[:9].ljust(9, "0")
     return int(match.group(1)) * 1_000_000_000 + int(fraction)

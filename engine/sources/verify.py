@@ -117,8 +117,8 @@ def verify_by_depth(pairs: Sequence[tuple[DepthView, DepthView]], declared: Conv
     score = scores[chosen]
     runner_up = min((c for c in scores if c != chosen), key=lambda c: scores[c].error)
     sentence = (
-        f"{spoken(chosen)}, {'as declared' if chosen == declared else 'NOT as declared'}: depth of "
-        f"{len(prepared)} frame pairs agrees to {score.error:.1%} ({score.within:.0%} within 3 %); "
+        f"{opening(chosen, declared)}: depth of {len(prepared)} frame pairs agrees to "
+        f"{score.error:.1%} ({score.within:.0%} within 3 %); "
         f"next best {scores[runner_up].error:.1%}."
     )
     if score.error > 0.05 or score.within < 0.35:
@@ -132,7 +132,12 @@ def verify_by_depth(pairs: Sequence[tuple[DepthView, DepthView]], declared: Conv
 
 def unverified(declared: Convention, reason: str) -> Verdict:
     """Return the declared convention, saying why it could not be checked."""
-    return Verdict(declared, f"{spoken(declared)}, as declared; not verified because {reason}.")
+    return Verdict(declared, f"{opening(declared, declared)}; not verified because {reason}.")
+
+
+def opening(chosen: Convention, declared: Convention) -> str:
+    """Return how every sentence about a verdict begins."""
+    return f"Poses are {spoken(chosen)}, {'as' if chosen == declared else 'NOT as'} declared"
 
 
 def _unit_warning(

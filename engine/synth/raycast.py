@@ -112,14 +112,26 @@ class Caster:
             owner.scatter_reduce_(0, ray[won], solid[won], "amax")
         return Hits(nearest.reshape(view_tiles, LANES), owner.reshape(view_tiles, LANES))
 
-    def meet(self, solid: Tensor, eye: Tensor, ray: Tensor) -> Tensor:
-        """Return where rays (n, 3) from eyes (n, 3), world, each meet its own solid; inf for never.
+    def face(self, solid: Tensor, local: Tensor) -> Tensor:
+        """Return which side (n,) of its solid each surface point shows: 1..6 of a box, else 0."""
+        share = local / self.solids.outer.index_select(0, solid).clamp(min=1e-9)
+        axis = share.abs().argmax(dim=1)
+        low = share.gather(1, axis[:, None])[:, 0] < 0
+        is_box = self.solids.kind.index_select(0, solid) == int(Kind.BOX)
+        return torch.where(is_box, 1 + 2 * axis + low, 0)
 
-        The answer counts lengths of the given ray.
+    def meet(self, solid: Tensor, eye: Tensor, rays: Tensor) -> tuple[Tensor, Tensor]:
+        """Return where some rays from each eye meet one solid, inf for never, and in which face.
+
+        `solid` is (n,), `eye` (n, 3) and `rays` (n, s, 3), world; both answers are (n, s), the
+        first in lengths of the given ray.
         """
+        shape = rays.shape[:2]
         R = self.solids.R_world_obj.transpose(1, 2)
         origin = turn_each(R, solid, eye - self.solids.center.index_select(0, solid))
-        local = turn_each(R, solid, ray)
+        origin = origin.repeat_interleave(shape[1], 0)
+        solid = solid.repeat_interleave(shape[1], 0)
+        local = turn_each(R, solid, rays.reshape(-1, 3))
         outer = self.solids.outer.index_select(0, solid)
         inverse = 1 / torch.where(local.abs() < 1e-9, 1e-9, local)
         one, two = (-origin - outer) * inverse, (-origin + outer) * inverse
@@ -134,7 +146,9 @@ class Caster:
             if len(mine):
                 given = (solid, origin, local, enter, leave)
                 result[mine] = self._refine(kind, *(g.index_select(0, mine) for g in given))
-        return result
+        reached = torch.where(torch.isfinite(result), result, 0)
+        face = self.face(solid, origin + reached[:, None] * local)
+        return result.reshape(shape), face.reshape(shape)
 
     def _cast_planes(
         self,

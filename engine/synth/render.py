@@ -12,7 +12,7 @@ from engine.core.camera import Intrinsics
 from engine.core.poses import Pose
 from engine.synth.lighting import Lighting
 from engine.synth.materials import GRAINED
-from engine.synth.outlines import smooth_outlines
+from engine.synth.outlines import FACES, smooth_outlines
 from engine.synth.raycast import TILE_PX, Caster, Hits, Pinhole
 from engine.synth.shapes import Kind, field_local, turn_each
 from engine.synth.textures import Textures, paint_all
@@ -126,6 +126,8 @@ class Renderer:
         T = T_world_cam.to(self.device, torch.float32)
         points = self._points(camera, T, hits)
         radiance = self._shade(camera, points)
+        # One more than the number, so that zero is left for pixels that show nothing.
+        shown = points.solid * FACES + self.caster.face(points.solid, points.local) + 1
         facing = (points.normal * points.to_eye).sum(-1)
         shape = hits.depth_m.shape
 
@@ -138,18 +140,17 @@ class Renderer:
 
         return Views(
             spread(points.depth_m),
-            self._smooth(camera, T, hits, spread(radiance)),
+            self._smooth(camera, T, spread(shown) - 1, spread(radiance)),
             spread(points.normal),
             spread(self._instance.index_select(0, points.solid)),
             spread(self._gloss.index_select(0, points.solid)),
             spread(facing),
         )
 
-    def _smooth(self, camera: Pinhole, T_world_cam: Tensor, hits: Hits, radiance: Tensor) -> Tensor:
+    def _smooth(self, camera: Pinhole, T: Tensor, shown: Tensor, radiance: Tensor) -> Tensor:
         """Return light with smooth outlines; pressed down first, or lamps would bleed."""
-        seen = camera.untile(hits.solid)
         pressed = radiance / (1 + radiance * self.exposure)
-        shared = smooth_outlines(self.caster, camera, T_world_cam, seen, pressed)
+        shared = smooth_outlines(self.caster, camera, T, shown, pressed)
         return shared / (1 - shared * self.exposure).clamp(min=1e-3)
 
     def _points(self, camera: Pinhole, T: Tensor, hits: Hits) -> _Points:

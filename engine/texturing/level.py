@@ -3,16 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import coo_matrix
 
 from engine.core.arrays import F32
 from engine.core.frames import Photo
 from engine.core.surface import Mesh
 from engine.texturing.blend import blend_points, prepare
 from engine.texturing.views import SHRINK, Views
-
-# Rounds of averaging with neighbours, each one edge wide: the shift must hold no detail.
-ROUNDS = 4
 
 
 def shift_of(mesh: Mesh, photos: Sequence[Photo], views: Views, gains: F32) -> F32:
@@ -32,15 +28,4 @@ def shift_of(mesh: Mesh, photos: Sequence[Photo], views: Views, gains: F32) -> F
     small = prepare(photos, views, gains, SHRINK)
     blend = blend_points(mesh.vertices, mesh.vertex_normals(), candidates, small)
     usual = views.usual[:, :3] / np.maximum(views.usual[:, 3:], 1e-12)
-    shift = np.where(known[:, None], usual - blend, 0).astype(np.float64)
-    edges = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
-    graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (count, count)).tocsr()
-    graph = graph + graph.T
-    weight = known.astype(np.float64)
-    for _ in range(ROUNDS):
-        total = weight + graph @ weight
-        shift = (weight[:, None] * shift + graph @ (weight[:, None] * shift)) / np.maximum(
-            total, 1e-12
-        )[:, None]
-        weight = np.minimum(total, 1.0)
-    return shift.astype(np.float32)
+    return np.where(known[:, None], usual - blend, 0).astype(np.float32)

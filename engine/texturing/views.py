@@ -212,9 +212,7 @@ def _gather(  # type: ignore[no-untyped-def]
             )
             / (x * x + y * y + z * z) ** 0.5
         )
-        if cosine < MIN_COSINE:
-            continue
-        weight = cosine / (z * z) * (0.02 + trust[int(v), int(u)] / 255.0)
+        weight = max(cosine, 0.02) / (z * z) * (0.02 + trust[int(v), int(u)] / 255.0)
         row = min(int(v / shrink), small.shape[0] - 1)
         column = min(int(u / shrink), small.shape[1] - 1)
         for channel in range(3):

@@ -34,9 +34,13 @@ def test_report_says_what_is_on_disk(tmp_path, name):
 
 def test_obj_comes_with_its_material_and_picture(tmp_path):
     report = finish(export(textured_ball(), tmp_path / "my room.obj"))
-    assert {file.name for file in report.files} == {"my room.obj", "my_room.mtl", "my_room.jpg"}
+    assert {file.name for file in report.files} == {
+        "my room.obj",
+        "my_room.mtl",
+        "my_room-texture.jpg",
+    }
     assert "mtllib my_room.mtl" in (tmp_path / "my room.obj").read_text()
-    assert "map_Kd my_room.jpg" in (tmp_path / "my_room.mtl").read_text()
+    assert "map_Kd my_room-texture.jpg" in (tmp_path / "my_room.mtl").read_text()
 
 
 def test_a_texture_is_made_smaller_but_never_larger(tmp_path):
@@ -105,7 +109,7 @@ def test_vertices_without_a_face_are_left_out(tmp_path):
 @pytest.fixture
 def old(tmp_path):
     """Files of an earlier export, which no failure may harm."""
-    for name in ("ball.glb", "ball.obj", "ball.mtl", "ball.jpg", "ball.ply", "ball.stl"):
+    for name in ("ball.glb", "ball.obj", "ball.mtl", "ball-texture.jpg", "ball.ply", "ball.stl"):
         (tmp_path / name).write_bytes(b"the old one")
     (tmp_path / "ball.usdz").write_bytes(b"the old one")
     return tmp_path

@@ -34,7 +34,7 @@ sys.exit(app.gui.main("there-is-no-such-recording"))
 
 def test_the_program_opens_explains_and_closes():
     ran = subprocess.run(
-        [sys.executable, "-c", SCRIPT], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", SCRIPT], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
     assert ran.returncode == 0, ran.stderr
     assert "there-is-no-such-recording" in ran.stdout

@@ -130,12 +130,8 @@ def test_patches_appear_are_replaced_and_vanish(view):
     drain(view)
     assert view.pages.page_count == 0
     assert view.pages.uploaded_vertices() == 0
-    gone = picture(view)
-    assert (
-        len(np.unique(gone.reshape(-1, 3), axis=0))
-        < 60
-        < len(np.unique(full.reshape(-1, 3), axis=0))
-    )
+    # Only the faint lines of the floor are left.
+    assert picture(view).max() < 90 < full.max()
 
 
 def test_only_the_page_that_changed_is_uploaded_again(view):
@@ -173,7 +169,7 @@ def test_the_view_backs_off_as_the_scan_grows_until_taken_in_hand(view):
 def test_shift_and_left_drag_pans(view):
     def move(modifier):
         QTest.mousePress(view.gl, Qt.MouseButton.LeftButton, modifier, QPoint(100, 100))
-        before = (tuple(view.gl.opts["center"]), view.gl.opts["azimuth"])
+        before = (tuple(view.centre_m()), view.gl.opts["azimuth"])
         event = QMouseEvent(
             QEvent.Type.MouseMove,
             QPointF(150, 120),
@@ -183,7 +179,7 @@ def test_shift_and_left_drag_pans(view):
             modifier,
         )
         QApplication.sendEvent(view.gl, event)
-        return before, (tuple(view.gl.opts["center"]), view.gl.opts["azimuth"])
+        return before, (tuple(view.centre_m()), view.gl.opts["azimuth"])
 
     (centre, turn), (panned, same_turn) = move(Qt.KeyboardModifier.ShiftModifier)
     assert panned != centre
@@ -196,7 +192,7 @@ def test_shift_and_left_drag_pans(view):
 def test_the_first_view_looks_where_the_camera_looks(view):
     pose = pose_at(3, 24)
     view.absorb(news(pose=pose))
-    eye = np.array(view.gl.cameraPosition()) - np.array(view.gl.opts["center"])
+    eye = np.array(view.gl.cameraPosition()) - view.centre_m()
     ahead = pose.rotation[:2, 2]
     assert np.dot(-eye[:2] / np.linalg.norm(eye[:2]), ahead / np.linalg.norm(ahead)) > 0.999
 
@@ -207,7 +203,7 @@ def test_following_glides_to_what_the_camera_sees(view):
     for _ in range(200):
         view.absorb(news(pose=pose))
     aim = pose.apply(np.array([0.0, 0.0, 1.5]))
-    assert np.allclose(np.array(view.gl.opts["center"]), aim, atol=0.02)
+    assert np.allclose(view.centre_m(), aim, atol=0.02)
 
 
 def test_qt_keeps_count_of_what_it_is_lent(dressed):

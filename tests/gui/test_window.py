@@ -181,24 +181,6 @@ def test_the_screen_shows_what_the_fuser_made(qtbot, window_of):
     assert scan.view.pages.face_count == len(scan.port.result.faces)
 
 
-def test_a_flood_of_patches_is_taken_in_small_helpings(qtbot, window_of):
-    window = window_of(FakeStudio(FakeSource(count=120), pace_s=0))
-    scan = open_demo(qtbot, window)
-    scan.bridge.stop()
-    scan.port.start()
-    qtbot.waitUntil(lambda: scan.port.state is ScanState.DONE, timeout=WAIT_MS)
-    costs_s = []
-    pages = scan.view.pages
-    while pages.face_count < len(scan.port.result.faces):
-        # The thread's own time, so that a busy machine does not fail the test.
-        start = time.thread_time()
-        scan.bridge.tick()
-        costs_s.append(time.thread_time() - start)
-        assert len(costs_s) < 500
-    assert len(costs_s) > 1
-    assert sorted(costs_s)[len(costs_s) // 2] < 0.015
-
-
 def test_a_dropped_folder_is_opened(qtbot, window_of, tmp_path):
     studio = FakeStudio()
     window = window_of(studio)

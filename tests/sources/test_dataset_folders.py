@@ -360,6 +360,13 @@ BROKEN = [
     ("tum", "camera.txt", "1 2 3\n", "needs 4 numbers"),
     ("open3d", "scene/trajectory.log", "0 0 1\n1 0 0 0\n", "is cut off"),
     ("open3d", "camera_intrinsic.json", "{}", "is not a camera of Open3D"),
+    (
+        "open3d",
+        "camera_intrinsic.json",
+        '{"width": 640, "height": 480, "depth_scale": 0, "intrinsic_matrix": [5,0,0,0,5,0,3,2,1]}',
+        "states 0 depth units a metre",
+    ),
+    ("tum", "rgb.txt", "99999999999999999999 rgb/0.png\n", "which is no time"),
     ("scannet", "intrinsic/intrinsic_color.txt", "", "does not begin with a 3x3"),
 ]
 

@@ -1,6 +1,7 @@
 """Whatever a phone's files hold, reading them ends in frames or in a fault."""
 
 import contextlib
+import copy
 import importlib
 import json
 from pathlib import Path
@@ -76,7 +77,8 @@ def test_no_json_raises_anything_but_a_fault(
         if isinstance(container, dict) and data.draw(st.booleans()):
             container.pop(key, None)
         else:
-            container[key] = data.draw(JUNK)
+            # A copy, because later changes may reach into it.
+            container[key] = copy.deepcopy(data.draw(JUNK))
     file.write_text(json.dumps(content))
     try:
         with contextlib.suppress(BadInput):

@@ -93,6 +93,7 @@ def test_a_repeated_stamp_drops_the_later_frame() -> None:
         (None, "no pose"),
         (np.full((4, 4), np.nan), "pose not usable"),
         (np.full((4, 4), -np.inf), "pose not usable"),
+        (np.diag([1.0, 1.0, 1.0, 1.0]) + 1e300 * np.eye(4, k=3), "pose not usable"),
         (np.diag([1.2, 1.2, 1.2, 1.0]), "pose not usable"),
         (np.diag([-1.0, 1.0, 1.0, 1.0]), "pose not usable"),
     ],

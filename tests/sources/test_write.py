@@ -135,6 +135,20 @@ def test_depth_beside_the_colour_camera_is_moved_into_it() -> None:
         np.testing.assert_array_equal(confidence > 0, known)
 
 
+def test_only_an_archive_keeps_a_depth_camera_of_its_own(tmp_path: Path) -> None:
+    depth_camera = Intrinsics(200, 180, 150.0, 149.0, 101.0, 88.0)
+    offset = Pose.exp([0.02, -0.01, 0.03, 0.05, -0.02, 0.01])
+    source = BoxRoom(count=3, depth_camera=depth_camera, T_cam_depth=offset)
+    kept, registered = (
+        next(iter(open_source(str(written(source, tmp_path / name, name))).frames()))
+        for name in ("archive", "open3d")
+    )
+    assert kept.depth_intrinsics == depth_camera
+    np.testing.assert_allclose(kept.T_cam_depth.matrix, offset.matrix, atol=1e-9)
+    assert registered.T_cam_depth == Pose.identity()
+    assert registered.depth_intrinsics == registered.intrinsics
+
+
 def test_the_nearer_of_two_points_on_a_pixel_stays() -> None:
     frame = next(BoxRoom(count=1, T_cam_depth=Pose.exp([0, 0, 0, 0.01, 0, 0])).frames())
     assert frame.depth_m is not None

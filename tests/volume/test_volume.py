@@ -114,10 +114,8 @@ def test_full_disk_is_said(monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("engine.volume.pool.Pool._file", full)
-    volume.add(pieces[0])
-    volume.add(pieces[1])
     with pytest.raises(CannotWrite, match="No space left"):
-        volume.add(pieces[2])
+        list(map(volume.add, pieces))
 
 
 def test_incremental_mesh_equals_batch_mesh(frames):

@@ -150,9 +150,7 @@ class Viewport(QWidget):
 
     def work(self, deadline_s: float) -> bool:
         """Draw until a `perf_counter` time; return whether something is left to draw."""
-        centre = self.gl.opts["center"]
-        eye = np.array([centre.x(), centre.y(), centre.z()], np.float32)
-        has_more = self.pages.work(deadline_s, eye)
+        has_more = self.pages.work(deadline_s, self.centre_m())
         if not self._is_in_hand and not self._follow:
             self._aim_at_all(FRAME_SHARE)
         return has_more
@@ -171,6 +169,11 @@ class Viewport(QWidget):
         self.result_item = item
         self.gl.addItem(item)
         self._result_bounds = mesh.bounds_m()
+
+    def centre_m(self) -> F32:
+        """Return the point (3,) the view turns about, world."""
+        centre = self.gl.opts["center"]
+        return np.array([centre.x(), centre.y(), centre.z()], np.float32)
 
     def set_follow(self, follow: bool) -> None:
         """Glide after the camera, or stay."""
@@ -242,7 +245,7 @@ class Viewport(QWidget):
     def _glide(self, T_world_cam: Pose) -> None:
         ahead_m = 1.5
         aim = T_world_cam.apply(np.array([0.0, 0.0, ahead_m]))
-        self.gl.opts["center"] += Vector(*aim - np.array(self.gl.opts["center"])) * FOLLOW_SHARE
+        self.gl.opts["center"] += Vector(*(aim - self.centre_m())) * FOLLOW_SHARE
         behind_deg = _behind_deg(T_world_cam)
         if behind_deg is not None:
             turn = (behind_deg - self.gl.opts["azimuth"] + 180) % 360 - 180
