@@ -155,7 +155,7 @@ def synth(
     """Write a synthetic recording, or any other, to disk in another recording format."""
     from engine.runtime.progress import run_job
     from engine.sources.detect import open_source
-    from engine.sources.write.writer import write_recording
+    from engine.sources.write.recording import write_recording
 
     with open_source(source) as opened, progress_bars(is_json) as show:
         written = run_job(write_recording(opened, out, layout), show, lambda: False)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.build import make_fuser
 from app.studio import Studio
+from app.warmup import WarmUp
 from engine.core.faults import Fault, MissingPart
 from engine.core.news import FaultNews
 from engine.core.settings import preset
@@ -34,7 +35,8 @@ def main(source: str | None) -> int:
     application = QApplication(sys.argv[:1])
     application.setApplicationName("Finescan")
     theme.apply(application)
-    studio = Studio(preset("medium"), open_source, make_fuser)
+    warm_up = WarmUp()
+    studio = Studio(preset("medium"), open_source, make_fuser, warm_up.wait)
     window = MainWindow(studio)
     window.show()
     if source is not None:
@@ -44,6 +46,7 @@ def main(source: str | None) -> int:
             return application.exec()
     finally:
         studio.close()
+        warm_up.stop()
 
 
 def _check_screen() -> None:

@@ -31,11 +31,13 @@ class Studio:
         settings: Settings,
         open_source: Callable[[str], FrameSource],
         make_fuser: Callable[[Settings, SourceInfo], Fuser],
+        prepare: Callable[[], Job[None]] | None = None,
     ) -> None:
-        """Use these settings and parts for every scan."""
+        """Use these settings and parts for every scan; `prepare` must end before the first."""
         self._settings = settings
         self._open_source = open_source
         self._make_fuser = make_fuser
+        self._prepare = prepare
         self._tasks: list[Task[Any]] = []
         self._scans: list[ScanController] = []
 
@@ -85,6 +87,8 @@ class Studio:
         yield Progress("Opening the recording", 0)
         source = self._open_source(spec)
         yield Progress("Looking at its first frames", 0)
+        if self._prepare is not None:
+            yield from self._prepare()
         title = "Demo room" if spec == DEMO else None
         scan = ScanController(source, lambda info: self._make_fuser(self._settings, info), title)
         self._scans = [old for old in self._scans if old.state not in OVER] + [scan]

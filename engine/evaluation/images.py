@@ -1,6 +1,6 @@
 """How alike two pictures are: PSNR and SSIM over the pixels that count."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,6 @@ from skimage.metrics import structural_similarity
 
 from engine.core.arrays import U8, Bool
 from engine.core.faults import BadInput
-from engine.core.frames import Frame
 from engine.core.frames import Photo
 from engine.core.surface import Mesh, TexturedMesh
 from engine.kernels.raster import MeshScene
@@ -43,15 +42,6 @@ class ImageScore:
             "coverage_heldout": self.coverage,
             "protocol": self.protocol,
         }
-
-
-def photos_of_frames(frames: Iterable[Frame]) -> list[Photo]:
-    """Return one photo for every frame that has colour and a pose."""
-    return [
-        Photo(frame.color, frame.intrinsics, frame.T_world_cam)
-        for frame in frames
-        if frame.color is not None and frame.T_world_cam is not None
-    ]
 
 
 def psnr_db(picture: U8, truth: U8, mask: Bool) -> float:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 
@@ -12,7 +11,6 @@ from engine.core.frames import Frame
 from engine.core.grid import pack
 from engine.core.poses import Pose
 from engine.kernels.raster import MeshScene
-from engine.sources.base import FrameSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +38,20 @@ class View:
         return np.asarray(inside & (depth > 0) & (points_cam[:, 2] <= depth + slack_m))
 
 
-def views_of_source(
-    source: FrameSource, max_m: float = 5.0, max_views: int = 60
-) -> tuple[View, ...]:
-    """Return views of at most `max_views` frames, evenly spread where their number is known.
-
-    Only frames of the first segment count, because others may lie elsewhere.
-    """
-    count = source.describe().frame_count
-    step = 1 if count is None else max(-(-count // max_views), 1)
-    chosen = (frame for i, frame in enumerate(source.frames()) if i % step == 0)
-    first = (frame for frame in chosen if frame.segment == 0)
-    return views_of_frames(islice(first, max_views), max_m)
-
-
 def views_of_frames(frames: Iterable[Frame], max_m: float) -> tuple[View, ...]:
-    """Return a view for every frame with depth and pose; depth beyond `max_m` is unknown."""
+    """Return a view for every frame with depth and pose; depth beyond `max_m` is unknown.
+
+    Only the first segment counts: after a jump of the pose, frames may lie elsewhere.
+    """
     views = []
+    segment: int | None = None
     for frame in frames:
         if frame.depth_m is None or frame.depth_intrinsics is None or frame.T_world_depth is None:
             continue
-        depth = np.where(frame.depth_m <= max_m, frame.depth_m, 0).astype(np.float32)
-        views.append(View(frame.depth_intrinsics, frame.T_world_depth, depth))
+        segment = frame.segment if segment is None else segment
+        if frame.segment == segment:
+            depth = np.where(frame.depth_m <= max_m, frame.depth_m, 0).astype(np.float32)
+            views.append(View(frame.depth_intrinsics, frame.T_world_depth, depth))
     return tuple(views)
 
 

@@ -35,8 +35,7 @@ def read(path: Path) -> RawRecording:
             f"{len(pictures)} pictures.",
             "It needs one row of 16 numbers a picture.",
         )
-    width, height = images.first_size(pictures)
-    camera = numbers.read_camera(path / "K.txt", width, height)
+    camera = numbers.read_camera(path / "K.txt", images.first_size(pictures))
     frames = []
     for order, (picture, row) in enumerate(zip(pictures, rows, strict=True)):
         depth = path / "depth" / f"{picture.stem}.png"

@@ -50,8 +50,11 @@ def read_matrix(path: Path) -> F64:
     return matrix
 
 
-def read_camera(path: Path, width: int, height: int) -> Intrinsics:
+def read_camera(path: Path, *sizes: tuple[int, int]) -> Intrinsics:
     """Return the camera of a 3x3 (or 4x4) matrix in a file's first three rows, OpenCV pixels.
+
+    A matrix states no size. Pictures are often shrunk without their matrix, so it is taken for the
+    one of the possible (width, height) whose middle is nearest its principal point.
 
     Raises:
         BadInput: missing, not a matrix, or not a camera.
@@ -61,6 +64,7 @@ def read_camera(path: Path, width: int, height: int) -> Intrinsics:
         raise BadInput(f"The file {path.name} does not begin with a 3x3 camera matrix.")
     matrix = numbers([row[:3] for row in rows], path.name)
     fx, fy, cx, cy = (float(matrix[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    width, height = min(sizes, key=lambda size: abs(cx / size[0] - 0.5) + abs(cy / size[1] - 0.5))
     return Intrinsics.from_opencv(width, height, fx, fy, cx, cy)
 
 

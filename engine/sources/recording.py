@@ -202,7 +202,7 @@ class Recording:
             has_poses=has_poses,
             color_camera=first.intrinsics if first.color is not None else None,
             depth_camera=first.depth_intrinsics,
-            convention=self._verdict.sentence,
+            convention=self._verdict.sentence if has_poses else "The recording has no poses.",
             T_world_source=self._T_world_source,
             is_metric=self._raw.is_metric,
             notes=tuple(self._notes),

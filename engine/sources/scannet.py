@@ -100,11 +100,15 @@ def _cameras(path: Path, notes: list[str]) -> tuple[Intrinsics, Intrinsics | Non
         if info is None:
             raise BadInput(f"The folder {path.name} states no camera.")
         return cameras_of_info(info)
-    color = numbers.read_camera(folder / "intrinsic_color.txt", *_size(path / "color", _COLOR_SIZE))
+    color = numbers.read_camera(
+        folder / "intrinsic_color.txt", *_sizes(path / "color", _COLOR_SIZE)
+    )
     if not (folder / "intrinsic_depth.txt").is_file():
         notes.append("No depth camera is stated; depth is taken as registered to colour.")
         return color, None, Pose.identity()
-    depth = numbers.read_camera(folder / "intrinsic_depth.txt", *_size(path / "depth", _DEPTH_SIZE))
+    depth = numbers.read_camera(
+        folder / "intrinsic_depth.txt", *_sizes(path / "depth", _DEPTH_SIZE)
+    )
     extrinsics = [Pose.identity(), Pose.identity()]
     for at, name in enumerate(("extrinsic_color.txt", "extrinsic_depth.txt")):
         if (folder / name).is_file():
@@ -153,15 +157,7 @@ def _info_matrix(values: dict[str, list[str]], what: str, file: Path) -> F64:
     return matrix.reshape(4, 4)
 
 
-def _size(folder: Path, published: tuple[int, int]) -> tuple[int, int]:
-    """Return the size the camera matrix was made for: the published one when it has the shape.
-
-    Scenes are often exported at a smaller size with the matrix left alone; one of another aspect
-    was cropped, and then only its own size can be meant.
-    """
+def _sizes(folder: Path, published: tuple[int, int]) -> list[tuple[int, int]]:
+    """Return the sizes a camera matrix may be made for: the published one, and that found."""
     found = numbers.pictures_in(folder, ".jpg", ".jpeg", ".png")
-    if not found:
-        return published
-    width, height = images.first_size(found)
-    same_shape = abs(published[1] * width / published[0] - height) < 1.5
-    return published if same_shape else (width, height)
+    return [published, images.first_size(found)] if found else [published]

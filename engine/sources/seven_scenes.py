@@ -25,7 +25,7 @@ from engine.sources.raw import Convention, RawFrame, RawRecording
 
 _UNKNOWN = (65535,)
 _UNIT_M = 0.001
-# The published sets are 640x480 and state no size beside their camera matrix.
+# Most published sets are of this size; none states it beside its camera matrix.
 _SIZE = (640, 480)
 _KINECT_FOCAL_PX = 585.0
 _COLOR_POSES = "color-poses-sfm.txt"
@@ -124,7 +124,9 @@ def _cameras(path: Path, notes: list[str]) -> tuple[Intrinsics, Intrinsics, Pose
 def _depth_camera(path: Path, notes: list[str]) -> Intrinsics:
     for name in (*_MATRIX_NAMES, _ROTATED_MATRIX_NAME):
         if (path / name).is_file():
-            return numbers.read_camera(path / name, *_SIZE)
+            depths = sorted(path.glob("frame-*.depth.png"))
+            sizes = [_SIZE, images.first_size(depths)] if depths else [_SIZE]
+            return numbers.read_camera(path / name, *sizes)
     notes.append("No camera matrix was found; the Kinect's documented 585 px was assumed.")
     focal = _KINECT_FOCAL_PX
     return Intrinsics.from_opencv(*_SIZE, focal, focal, 320.0, 240.0)

@@ -25,11 +25,12 @@ def turn_upright(up: F64) -> Pose:
     """
     unit = np.asarray(up, np.float64) / np.linalg.norm(up)
     axis = int(np.argmax(np.abs(unit)))
-    if abs(unit[axis]) > 1 - 1e-9:
+    if np.delete(np.abs(unit), axis).max() < 1e-9:
         return Pose.from_parts(_quarter_turn(axis, np.sign(unit[axis])), np.zeros(3))
     # The shortest turn: about the line at right angles to both.
     normal = np.cross(unit, (0.0, 0.0, 1.0))
-    turn, _ = cv2.Rodrigues(normal / np.linalg.norm(normal) * np.arccos(unit[2]))
+    sine = np.linalg.norm(normal)
+    turn, _ = cv2.Rodrigues(normal / sine * np.arctan2(sine, unit[2]))
     return Pose.from_parts(turn, np.zeros(3))
 
 

@@ -183,7 +183,7 @@ def floor_lamp(p: Palette) -> Piece:
 
 
 def plant(p: Palette, height_m: float) -> Piece:
-    """Return a pot with a plant of broad leaves."""
+    """Return a pot with a plant of round leaves."""
     pot, soil = p.paint(None, 0.5), p.paint((0.2, 0.14, 0.1), 0.0)
     green = (0.16, 0.36, 0.14)
     foliage = Material("leaf", (green, (0.34, 0.52, 0.24)), p.seed(), 0.25, 0.25)
@@ -199,8 +199,9 @@ def plant(p: Palette, height_m: float) -> Piece:
         length = height_m * float(p.dice.uniform(0.2, 0.3))
         z = pot_m + (height_m - pot_m) * (0.25 + 0.55 * i / 12)
         x, y, _ = _spoke(length * 0.45, turn, 0)
-        shape = box(length, length * 0.34, 0.012)
-        piece.add(shape, (x, y, z), foliage, (float(p.dice.uniform(-15, 15)), lean - 55, turn))
+        blade = cylinder(length * 0.34, 0.01)
+        tilt = (float(p.dice.uniform(-15, 15)), lean - 55, turn)
+        piece.add(blade, (x, y, z), foliage, tilt)
     return piece
 
 

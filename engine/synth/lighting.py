@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.synth.raycast import Caster, Pinhole
+from engine.synth.shapes import largest_axis
 from engine.synth.world import World
 
 SHADOW_PX = 256
@@ -93,7 +94,7 @@ class Lighting:
         reach = away.abs().amax(dim=1, keepdim=True)
         # Lifting the point off its surface by the size of a shadow pixel stops self-shadowing.
         away = away + normals * (0.004 + reach * (2.5 / SHADOW_PX))
-        axis = away.abs().argmax(dim=1)
+        axis = largest_axis(away.abs())
         main = away.gather(1, axis[:, None])[:, 0]
         sign = torch.where(main < 0, -1.0, 1.0)
         ahead = main.abs()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.synth.shapes import Kind, Solids, field_local, turn_each
+from engine.synth.shapes import Kind, Solids, dot, field_local, largest_axis, turn_each
 
 TILE_PX = 8
 LANES = TILE_PX * TILE_PX
@@ -115,7 +115,7 @@ class Caster:
     def face(self, solid: Tensor, local: Tensor) -> Tensor:
         """Return which side (n,) of its solid each surface point shows: 1..6 of a box, else 0."""
         share = local / self.solids.outer.index_select(0, solid).clamp(min=1e-9)
-        axis = share.abs().argmax(dim=1)
+        axis = largest_axis(share.abs())
         low = share.gather(1, axis[:, None])[:, 0] < 0
         is_box = self.solids.kind.index_select(0, solid) == int(Kind.BOX)
         return torch.where(is_box, 1 + 2 * axis + low, 0)
@@ -263,7 +263,7 @@ class Caster:
                 ahead, reached = ~arrived, t + gap / speed
             else:
                 # Once the distance to a convex solid grows, it grows for ever.
-                closing = -(gradient * ray).sum(-1)
+                closing = -dot(gradient, ray)
                 ahead = ~arrived & (closing > 0)
                 reached = t + gap / closing.clamp(min=1e-9)
             left = torch.nonzero(ahead & (reached <= leave))[:, 0]

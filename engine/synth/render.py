@@ -9,12 +9,13 @@ from torch import Tensor
 
 from engine.core.arrays import F32, I32, U8
 from engine.core.camera import Intrinsics
+from engine.core.faults import BadInput
 from engine.core.poses import Pose
 from engine.synth.lighting import Lighting
 from engine.synth.materials import GRAINED
 from engine.synth.outlines import FACES, smooth_outlines
 from engine.synth.raycast import TILE_PX, Caster, Hits, Pinhole
-from engine.synth.shapes import Kind, field_local, turn_each
+from engine.synth.shapes import Kind, dot, field_local, largest_axis, turn_each
 from engine.synth.textures import Textures, paint_all
 from engine.synth.world import World
 
@@ -75,7 +76,13 @@ class Renderer:
     def __init__(
         self, world: World, device: torch.device | str = "cpu", texture_px: int = 512
     ) -> None:
-        """Paint the materials and prepare the light: one to three seconds for a room."""
+        """Paint the materials and prepare the light: one to three seconds for a room.
+
+        Raises:
+            BadInput: `texture_px`, the edge of every material's picture, is no power of two.
+        """
+        if texture_px < 8 or texture_px & (texture_px - 1):
+            raise BadInput(f"Textures of {texture_px} pixels cannot be halved.", "Use 256 or 512.")
         self.world = world
         self.device = torch.device(device)
         self.solids = world.solids.to(self.device)
@@ -128,14 +135,16 @@ class Renderer:
         radiance = self._shade(camera, points)
         # One more than the number, so that zero is left for pixels that show nothing.
         shown = points.solid * FACES + self.caster.face(points.solid, points.local) + 1
-        facing = (points.normal * points.to_eye).sum(-1)
+        facing = dot(points.normal, points.to_eye)
         shape = hits.depth_m.shape
 
         def spread(values: Tensor) -> Tensor:
-            whole = torch.zeros(
-                (shape[0] * shape[1], *values.shape[1:]), dtype=values.dtype, device=self.device
-            )
-            whole[points.ray] = values
+            whole = values
+            # In a closed room every pixel meets something and the rows are all there, in order.
+            if len(values) < shape[0] * shape[1]:
+                rows = (shape[0] * shape[1], *values.shape[1:])
+                whole = torch.zeros(rows, dtype=values.dtype, device=self.device)
+                whole[points.ray] = values
             return camera.untile(whole.reshape(*shape, *values.shape[1:])).contiguous()
 
         return Views(
@@ -176,7 +185,7 @@ class Renderer:
                 here = local.index_select(0, mine)
                 normal_local[mine] = field_local(kind, here, some.size, some.round_m)[1]
         normal = turn_each(R, solid, normal_local)
-        range_m = torch.linalg.vector_norm(offset, dim=1)
+        range_m = torch.sqrt(dot(offset, offset))
         to_eye = -offset / range_m[:, None]
         return _Points(view, ray, solid, depth, world, local, normal_local, normal, to_eye, range_m)
 
@@ -189,9 +198,9 @@ class Renderer:
         specular = torch.zeros_like(diffuse)
         for k in range(len(self.world.lights)):
             toward = self.lighting.position[k] - at.world
-            distance2 = (toward * toward).sum(-1)
+            distance2 = dot(toward, toward)
             toward = toward * torch.rsqrt(distance2)[:, None]
-            cosine = (toward * at.normal).sum(-1)
+            cosine = dot(toward, at.normal)
             axis = self.lighting.axis[k]
             beam = (-(toward @ axis)).clamp(min=0) if bool(axis.any()) else 1.0
             arriving = cosine.clamp(min=0) * beam / (distance2 + self.lighting.radius2[k])
@@ -201,16 +210,16 @@ class Renderer:
             light = (arriving.index_select(0, lit) * seen)[:, None] * self.lighting.power[k]
             diffuse.index_add_(0, lit, light)
             half = toward.index_select(0, lit) + at.to_eye.index_select(0, lit)
-            half = half / torch.linalg.vector_norm(half, dim=1, keepdim=True)
+            half = half * torch.rsqrt(dot(half, half))[:, None]
             narrow = shine.index_select(0, lit)
-            peak = (half * normal).sum(-1).clamp(min=0) ** narrow
+            peak = dot(half, normal).clamp(min=0) ** narrow
             peak = peak * strength.index_select(0, lit) * (narrow + 8) / 16
             specular.index_add_(0, lit, light * peak[:, None])
         return albedo * (diffuse + self._glow.index_select(0, at.solid)[:, None]) + specular
 
     def _albedo(self, camera: Pinhole, at: _Points) -> Tensor:
         u, v, per_m = self._coordinates(at)
-        slant = (at.normal * at.to_eye).sum(-1).abs().clamp(min=0.08)
+        slant = dot(at.normal, at.to_eye).abs().clamp(min=0.08)
         footprint = at.range_m / camera.fx * per_m * torch.rsqrt(slant) * 0.8
         layer = self._layer.index_select(0, at.solid)
         return self.textures.read(layer, u, v, footprint)
@@ -220,7 +229,7 @@ class Renderer:
         solid, p = at.solid, at.local
         scale, shift = self._scale.index_select(0, solid), self._shift.index_select(0, solid)
         kind = self.solids.kind.index_select(0, solid)
-        face = at.normal_local.abs().argmax(dim=1)
+        face = largest_axis(at.normal_local.abs())
         flat_u = torch.where(face == 0, 1, 0)
         flat_v = torch.where(face == 2, 1, 2)
         # Grain runs along the longer edge of each face.

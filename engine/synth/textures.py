@@ -45,8 +45,9 @@ class Textures:
         x, y = u * edge - 0.5, v * edge - 0.5
         left, top = torch.floor(x), torch.floor(y)
         across, down = (x - left)[:, None], (y - top)[:, None]
-        x0, y0 = torch.remainder(left.long(), edge), torch.remainder(top.long(), edge)
-        x1, y1 = torch.remainder(x0 + 1, edge), torch.remainder(y0 + 1, edge)
+        # Edges are powers of two, so wrapping round is a mask.
+        x0, y0 = left.long() & (edge - 1), top.long() & (edge - 1)
+        x1, y1 = (x0 + 1) & (edge - 1), (y0 + 1) & (edge - 1)
         base = self._starts.index_select(0, level) + layer * edge * edge
         upper = self._row(base + y0 * edge + x0).lerp(self._row(base + y0 * edge + x1), across)
         lower = self._row(base + y1 * edge + x0).lerp(self._row(base + y1 * edge + x1), across)

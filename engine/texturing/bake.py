@@ -42,7 +42,7 @@ def texture(mesh: Mesh, photos: Sequence[Photo], settings: TextureSettings) -> J
     gains = gains_of(mesh, chosen, views)
     page, seen = yield from paint(atlas, mesh, chosen, views, gains, settings.size_px)
     yield Progress("fill", 0, 2)
-    fill_unseen(mesh, atlas, page, seen, views.photo[:, 0] >= 0)
+    fill_unseen(mesh, atlas, page, seen, views)
     yield Progress("fill", 1, 2)
     pad(page, seen)
     return TexturedMesh(atlas.mesh, atlas.uv, page)

@@ -14,9 +14,9 @@ from engine.kernels.parallel import over_slices
 from engine.texturing.views import Views, camera_row
 
 # Photographs blended at one point.
-BLENDED = 4
+BLENDED = 6
 # How steeply the better photograph wins: weights are raised to this power.
-POWER = 2.0
+POWER = 1.0
 # A sample this far (levels) from the blend counts half; three times as far, a tenth.
 OUTLIER_LEVELS = 20.0
 

@@ -9,27 +9,32 @@ from scipy.sparse.linalg import cg
 from engine.core.arrays import F32, F64, U8, Bool
 from engine.core.surface import Mesh
 from engine.texturing.unwrap import Atlas
+from engine.texturing.views import Views
 
+# Rings of texels grown exactly round every chart; half the gutter of two charts and more.
 RINGS = 6
+# Paint less trusted than this does not spread.
+SURE = 0.3
 
 
-def fill_unseen(mesh: Mesh, atlas: Atlas, page: U8, seen: Bool, face_seen: Bool) -> None:
+def fill_unseen(mesh: Mesh, atlas: Atlas, page: U8, seen: Bool, views: Views) -> None:
     """Paint faces no photograph shows, in place: vertex colours shifted to meet their neighbours.
 
     The difference between paint and vertex colour, known where paint is, is spread over the mesh
     as heat would be (Laplace's equation), then added to the vertex colours of the rest. Without
     vertex colours this spreads the paint itself.
     """
+    face_seen = views.photo[:, 0] >= 0
     if face_seen.all():
         return
-    colors = diffused(mesh, atlas, page, seen, face_seen)
+    colors = _diffused(mesh, atlas, page, seen, face_seen, views.trusted())
     size = page.shape[0]
     xy = np.stack([atlas.uv[:, 0], 1 - atlas.uv[:, 1]], axis=1) * size
     unseen = ~face_seen
     _shade(xy[atlas.mesh.faces[unseen]], colors[mesh.faces[unseen]], page, seen)
 
 
-def diffused(mesh: Mesh, atlas: Atlas, page: U8, seen: Bool, face_seen: Bool) -> F32:
+def _diffused(mesh: Mesh, atlas: Atlas, page: U8, seen: Bool, face_seen: Bool, trusted: F32) -> F32:
     """Return a colour (n, 3) for every vertex: paint where there is some, neighbours elsewhere."""
     count, size = len(mesh.vertices), page.shape[0]
     # Paint at the corners of painted faces, read a third inside the face, off the chart's border.
@@ -51,7 +56,10 @@ def diffused(mesh: Mesh, atlas: Atlas, page: U8, seen: Bool, face_seen: Bool) ->
         / np.maximum(hits, 1)[:, None]
     )
     base = np.zeros((count, 3)) if mesh.colors is None else mesh.colors.astype(np.float64)
-    offset = _spread(mesh, known, np.where(known[:, None], paint - base, 0.0))
+    # Paint at a silhouette may be the background's; only where all of it is such must it do.
+    sure = known & (trusted > SURE)
+    sure = sure if sure.any() else known
+    offset = _spread(mesh, sure, np.where(sure[:, None], paint - base, 0.0))
     colors = np.where(known[:, None], paint, base + offset)
     return np.clip(colors, 0, 255).astype(np.float32)
 

@@ -39,15 +39,19 @@ class Views:
     Attributes:
         photo: (m, CANDIDATES) int32 photographs that see each face, best first, -1 for none.
         trust: for every photograph a (h, w) uint8 picture, 255 far from borders and depth jumps.
-        sharpness: (v,) float32 of every photograph, 1 is usual among its neighbours.
-        usual: (n, 4) float32 for every vertex: sum of weight times colour over all photographs
-            that show it, shrunken and as exposed, then the sum of weights.
+        sharpness: (v,) float32 of every photograph, 1 is sharp, less is blurred.
+        usual: (n, 5) float32 sums for every vertex over all photographs that show it: weight times
+            colour, shrunken and as exposed; weight; and weight had all been trusted.
     """
 
     photo: I32
     trust: list[U8]
     sharpness: F32
     usual: F32
+
+    def trusted(self) -> F32:
+        """Return the mean trust (n,) with which photographs show every vertex, 0 unseen to 1."""
+        return np.asarray(self.usual[:, 3] / np.maximum(self.usual[:, 4], 1e-12), np.float32)
 
 
 def gradient_energy(color: U8) -> float:
@@ -86,11 +90,12 @@ def look(mesh: Mesh, scene: MeshScene, photos: Sequence[Photo]) -> Job[Views]:
 
     `scene` is the mesh made ready for rays.
     """
-    sharp = sharpness(photos)
+    # Sharper than usual is a matter of what is in the picture; only blur counts.
+    sharp = np.minimum(sharpness(photos), 1.0)
     normals = mesh.vertex_normals()
     best = np.zeros((len(mesh.faces), CANDIDATES), np.float32)
     photo = np.full((len(mesh.faces), CANDIDATES), -1, np.int32)
-    usual = np.zeros((len(mesh.vertices), 4), np.float32)
+    usual = np.zeros((len(mesh.vertices), 5), np.float32)
     trusts: list[U8] = []
     for number, shot in enumerate(photos):
         yield Progress("views", number, len(photos))
@@ -154,7 +159,8 @@ def _score(  # type: ignore[no-untyped-def]
             if u < 1 or v < 1 or u >= width - 1 or v >= height - 1:
                 seen = False
                 break
-            if qz > depth[v, u] + SLACK_M:
+            # A pixel that sees nothing hides nothing: it lies past the mesh's own rim.
+            if depth[v, u] > 0 and qz > depth[v, u] + SLACK_M:
                 seen = False
                 break
             x, y, z = x + qx / 3, y + qy / 3, z + qz / 3
@@ -201,7 +207,8 @@ def _gather(  # type: ignore[no-untyped-def]
         u, v = camera[12] * x / z + camera[14], camera[13] * y / z + camera[15]
         if u < 1 or v < 1 or u >= width - 1 or v >= height - 1:
             continue
-        if z > depth[int(v), int(u)] + SLACK_M:
+        front = depth[int(v), int(u)]
+        if front > 0 and z > front + SLACK_M:
             continue
         nx, ny, nz = normals[n, 0], normals[n, 1], normals[n, 2]
         cosine = (
@@ -212,9 +219,13 @@ def _gather(  # type: ignore[no-untyped-def]
             )
             / (x * x + y * y + z * z) ** 0.5
         )
-        weight = max(cosine, 0.02) / (z * z) * (0.02 + trust[int(v), int(u)] / 255.0)
+        # Fading over the whole picture, so that exposures that differ meet in a slope, not a step.
+        window = (u / width) * (1 - u / width) * (v / height) * (1 - v / height)
+        size = window * max(cosine, 0.02) / (z * z)
+        weight = size * (0.02 + trust[int(v), int(u)] / 255.0)
         row = min(int(v / shrink), small.shape[0] - 1)
         column = min(int(u / shrink), small.shape[1] - 1)
         for channel in range(3):
             usual[n, channel] += weight * small[row, column, channel]
         usual[n, 3] += weight
+        usual[n, 4] += size

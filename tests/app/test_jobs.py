@@ -112,6 +112,21 @@ def test_a_studio_opens_scans_that_are_ready(studio_of):
     assert specs[1] == DEMO
 
 
+def test_a_studio_prepares_before_the_first_scan_is_ready():
+    done = []
+
+    def prepare():
+        for _ in range(3):
+            yield Progress("prepare", 0)
+        done.append("prepared")
+
+    studio = Studio(Settings(), lambda spec: FakeSource(), lambda s, i: FakeFuser(), prepare)
+    scan = end_of(studio.open("there")).result
+    assert done == ["prepared"]
+    assert scan.state is ScanState.READY
+    studio.close()
+
+
 def test_closing_the_studio_ends_a_running_scan(studio_of):
     studio = studio_of(lambda spec: FakeSource(count=10**6))
     scan = end_of(studio.open("there")).result

@@ -219,6 +219,17 @@ def test_seven_scenes_unregistered_colour_is_placed_by_its_calibration(tmp_path:
     assert frame.intrinsics.fx == 260.0
 
 
+def test_a_matrix_made_for_the_size_found_is_not_rescaled(tmp_path: Path) -> None:
+    write_seven_scenes(tmp_path)
+    write_scannet(tmp_path / "scannet")
+    np.savetxt(tmp_path / "camera-intrinsics.txt", matrix_3x3(HALF))
+    np.savetxt(tmp_path / "scannet" / "intrinsic" / "intrinsic_depth.txt", matrix_3x3(HALF))
+    for folder in (tmp_path, tmp_path / "scannet"):
+        camera = open_source(str(folder)).describe().depth_camera
+        assert (camera.width, camera.fx) == (320, 262.5)
+        assert camera.cx == pytest.approx(160)
+
+
 def test_rotated_depth_bits_are_turned_back(tmp_path: Path) -> None:
     write_seven_scenes(tmp_path)
     matrix = tmp_path / "camera-intrinsics.txt"

@@ -1,6 +1,7 @@
 import contextlib
+import functools
 import struct
-from fractions import Fraction
+import tempfile
 from pathlib import Path
 
 import av
@@ -21,20 +22,28 @@ def make(
     path: Path, codec: str = "libx264", size: tuple[int, int] = (64, 48), **muxer: str
 ) -> Path:
     """Write a video whose every frame has its own brightness, noisy enough to be large."""
-    noise = np.random.default_rng(1).integers(-9, 9, (COUNT, size[1], size[0], 3))
-    with av.open(str(path), "w", options=muxer) as container:
-        stream = container.add_stream(codec, rate=30)
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
-        stream.bit_rate = 4_000_000
-        if codec == "libx265":
-            stream.options = {"x265-params": "log-level=none:pools=1"}
-        stream.codec_context.time_base = Fraction(1, 30)
-        for number in range(COUNT):
-            picture = np.clip(shade(number) + noise[number], 0, 255).astype(np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode(None))
+    path.write_bytes(encoded(codec, size, tuple(muxer.items())))
     return path
+
+
+@functools.cache
+def encoded(codec: str, size: tuple[int, int], muxer: tuple[tuple[str, str], ...]) -> bytes:
+    noise = np.random.default_rng(1).integers(-9, 9, (COUNT, size[1], size[0], 3), np.int8)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.mp4"
+        with av.open(str(path), "w", options=dict(muxer)) as container:
+            stream = container.add_stream(codec, rate=30)
+            stream.width, stream.height = size
+            stream.pix_fmt = "yuv420p"
+            stream.bit_rate = 4_000_000
+            if codec == "libx265":
+                stream.options = {"x265-params": "log-level=none:pools=1"}
+            for number in range(COUNT):
+                picture = np.clip(shade(number) + noise[number].astype(int), 0, 255)
+                shown = av.VideoFrame.from_ndarray(picture.astype(np.uint8), format="rgb24")
+                container.mux(stream.encode(shown))
+            container.mux(stream.encode(None))
+        return path.read_bytes()
 
 
 def number_of(picture: np.ndarray) -> int:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from engine.core.camera import Intrinsics, lift
+from engine.core.faults import BadInput
 from engine.core.poses import Pose
 from engine.synth.lighting import Lighting
 from engine.synth.materials import Material
@@ -73,6 +74,26 @@ def test_pictures_are_repeatable(room: World, renderer: Renderer, poses: list[Po
     first = renderer.render(CAMERA, poses[:1])[0]
     assert np.array_equal(first.color, again.color)
     assert np.array_equal(first.depth_m, again.depth_m)
+
+
+def test_outlines_come_near_to_many_rays_a_pixel(
+    renderer: Renderer, poses: list[Pose], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera, many = pinhole(CAMERA), 4
+    fine = Pinhole(
+        *(many * n for n in (camera.width, camera.height)),
+        *(many * n for n in (camera.fx, camera.fy, camera.cx, camera.cy)),
+    )
+    pose = poses_tensor(poses[2:3])
+    light = renderer.tone(renderer.views(fine, pose).radiance)[0]
+    truth = light.reshape(120, many, 160, many, 3).mean(dim=(1, 3))
+    smooth = renderer.tone(renderer.views(camera, pose).radiance)[0]
+    monkeypatch.setattr("engine.synth.render.smooth_outlines", lambda *args: args[-1])
+    rough = renderer.tone(renderer.views(camera, pose).radiance)[0]
+    edge = (smooth != rough).any(-1)
+    assert 0.02 < edge.float().mean() < 0.5
+    before, after = (float((v - truth)[edge].square().mean()) for v in (rough, smooth))
+    assert after < 0.5 * before
 
 
 def test_pictures_look_lit(renderer: Renderer, poses: list[Pose]) -> None:
@@ -182,6 +203,32 @@ def test_a_view_is_quick() -> None:
         renderer.render(camera, [pose])
     # A quarter of a second is the promise; three times that is a fault, not a busy machine.
     assert (time.process_time() - start) / len(poses) < 0.75
+
+
+@pytest.mark.parametrize("edge_px", [0, 4, 100])
+def test_textures_that_cannot_be_halved_are_refused(room: World, edge_px: int) -> None:
+    with pytest.raises(BadInput, match="cannot be halved"):
+        Renderer(room, texture_px=edge_px)
+
+
+def test_open_scenes_leave_the_background_unknown() -> None:
+    stuff = Material("checker", ((0.8, 0.8, 0.8), (0.2, 0.2, 0.6)))
+    world = World(
+        [Part(sphere(0.3), rigid((0, 0, 0.5)), stuff, 1)],
+        [Light((1, 1, 2), (2, 2, 2))],
+        {1: "ball"},
+        (np.array([-1, -1, 0.0]), np.array([1, 1, 1.5])),
+        (0, 0, 0.5),
+    )
+    small = Renderer(world, texture_px=64)
+    pose = Pose.from_parts(np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]]), [-1.0, 0, 0.5])
+    picture = small.render(CAMERA, [pose])[0]
+    seen = picture.instance == 1
+    assert 0.1 < seen.mean() < 0.6
+    assert (picture.depth_m[~seen] == 0).all()
+    assert (picture.color[~seen] == 0).mean() > 0.95
+    assert picture.depth_m[60, 80] == pytest.approx(0.7, abs=1e-3)
+    assert picture.normals_world[60, 80] @ [-1, 0, 0] > 0.99
 
 
 @pytest.mark.gpu

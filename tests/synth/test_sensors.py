@@ -116,7 +116,8 @@ def test_turning_while_the_shutter_is_open_blurs_along_the_turn(
     down = [float(c.diff(dim=0).abs().mean()) for c in (still, moved)]
     assert across[1] < 0.8 * across[0]
     assert down[1] / down[0] > across[1] / across[0] + 0.1
-    assert float((still.mean() - moved.mean()).abs()) < 1.5
+    # Light is averaged before the curve of the encoding, which lifts the mean a little.
+    assert float((still.mean() - moved.mean()).abs()) < 4
 
 
 def test_pose_errors_start_at_nothing_and_stay_small() -> None:

@@ -183,6 +183,7 @@ class ScanView(QWidget):
         if news.stats is not None:
             self._stats = news.stats
             if news.state is not ScanState.FINISHING and news.stats.frames_total:
+                self._bar.setVisible(news.state not in FINAL)
                 self._set_bar(news.stats.frames_used, news.stats.frames_total)
         for fault in news.faults:
             self.faulted.emit(fault)
@@ -203,7 +204,9 @@ class ScanView(QWidget):
             hint = "Waiting for the first picture."
         self._state.setText(word)
         self._hint.setText(hint)
-        self._bar.setVisible(state in (ScanState.SCANNING, ScanState.PAUSED, ScanState.FINISHING))
+        # A live camera has no end to measure by.
+        counts = state in (ScanState.SCANNING, ScanState.PAUSED) and self._stats.frames_total > 0
+        self._bar.setVisible(counts or state is ScanState.FINISHING)
         if state is ScanState.FINISHING:
             self._set_bar(0, 0)
         over = state in FINAL

@@ -1,0 +1,97 @@
+"""Compiles the kernels in a process of its own, before a scan in the window needs them.
+
+numba compiles on first use and holds the interpreter lock while it does: a window in the same
+process would stand still for that long. What it compiled stays on disk, so a child process can do
+the waiting; on later starts it finds everything done and ends at once.
+"""
+
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from app.build import make_fuser
+from engine.core.camera import Intrinsics
+from engine.core.frames import Frame
+from engine.core.news import Job, Progress
+from engine.core.poses import Pose
+from engine.core.settings import Settings, TextureSettings
+from engine.runtime.progress import run_job
+from engine.sources.base import SourceInfo
+
+ROOT = Path(__file__).resolve().parents[1]
+POLL_S = 0.1
+STOP_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class WarmUp:
+    """The child process; start it early, wait for it before fusing."""
+
+    def __init__(self) -> None:
+        """Start the child."""
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "app.warmup"],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def wait(self) -> Job[None]:
+        """Return the job of waiting until everything is compiled.
+
+        A child that fails is no fault of the scan: the kernels are then compiled when needed.
+        """
+        while self._child.poll() is None:
+            yield Progress("Preparing, the first start takes longer", 0)
+            time.sleep(POLL_S)
+        if self._child.returncode:
+            log.warning("Warming up failed with exit code %d.", self._child.returncode)
+
+    def stop(self) -> None:
+        """End the child, finished or not."""
+        self._child.terminate()
+        try:
+            self._child.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+
+
+def main() -> None:
+    """Take a tiny scan through every step, from the first frame to the texture."""
+    camera = Intrinsics(160, 120, 140, 140, 80, 60)
+    info = SourceInfo("warm-up", "warm-up", None, has_color=True, has_depth=True, has_poses=True)
+    fuser = make_fuser(Settings(texture=TextureSettings(size_px=512)), info)
+    try:
+        for frame in _wall(camera):
+            fuser.add(frame)
+        run_job(fuser.finish(), lambda step: None, lambda: False)
+    finally:
+        fuser.close()
+
+
+def _wall(camera: Intrinsics) -> Iterator[Frame]:
+    """Yield three views of a chequered wall with a step in it."""
+    row, column = np.mgrid[0 : camera.height, 0 : camera.width]
+    color = np.repeat(((row // 8 + column // 8) % 2 * 120 + 60)[..., None], 3, axis=2)
+    depth = np.where(column < camera.width // 2, 1.2, 1.5)
+    for index in range(3):
+        yield Frame(
+            index,
+            index,
+            camera,
+            color=color.astype(np.uint8),
+            depth_m=depth.astype(np.float32),
+            depth_intrinsics=camera,
+            T_world_cam=Pose.from_parts(np.eye(3), [0.1 * index, 0, 0]),
+        )
+
+
+if __name__ == "__main__":
+    main()
