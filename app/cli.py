@@ -8,7 +8,7 @@ import typer
 
 from app import console
 from app.console import progress_bars, stop_on_interrupt
-from engine.core.faults import BadInput, Fault
+from engine.core.faults import BadInput, Cancelled, Fault
 from engine.core.grid import SURFACE_VOXELS_M
 from engine.core.settings import Detail, Settings, preset
 
@@ -31,14 +31,23 @@ Source = Annotated[str, typer.Argument(help="Recording or synthetic: specificati
 def main() -> None:
     """Run the command line; faults become two sentences and an exit code."""
     is_json = "--json" in sys.argv
+    console.prepare_process(is_json)
     try:
-        app(standalone_mode=True)
+        code = app(standalone_mode=False)
+    except typer.TyperException as wrong:
+        usage = BadInput(wrong.format_message(), "Add --help to see what is possible.")
+        console.report_fault(usage, is_json, wrong.exit_code)
+        sys.exit(wrong.exit_code)
+    except Cancelled as stopped:
+        console.report_fault(stopped, is_json, console.STOPPED)
+        sys.exit(console.STOPPED)
     except Fault as fault:
-        console.report_fault(fault, is_json)
+        console.report_fault(fault, is_json, fault.exit_code)
         sys.exit(fault.exit_code)
-    except KeyboardInterrupt:
-        console.err.print("Interrupted.")
-        sys.exit(1)
+    if code == console.STOPPED:
+        given_up = Cancelled("Interrupted.", "Nothing was written; older results are as they were.")
+        console.report_fault(given_up, is_json, code)
+    sys.exit(code or 0)
 
 
 @app.callback(invoke_without_command=True)

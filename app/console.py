@@ -1,10 +1,15 @@
 """What the command line prints: progress for people, JSON for machines, faults in two sentences."""
 
-import json
+import io
+import logging
+import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from rich.console import Console
@@ -21,12 +26,59 @@ from rich.progress import (
     Progress as Bars,
 )
 
+from app.rows import as_json
 from engine.core.faults import Fault
 from engine.core.news import Progress
 
+STOPPED = 130
+log = logging.getLogger(__name__)
+
+
+class _Output(Console):
+    """Prints text as it is; a reader that goes away, as `head` does, stops no work."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+
+
 # Results go to standard output, everything else to standard error, so that --json can be piped.
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# Paths and messages may hold brackets and colons, so neither markup nor emoji codes are read.
+out = _Output(highlight=False, markup=False, emoji=False, soft_wrap=True)
+err = _Output(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def prepare_process(is_json: bool) -> None:
+    """Make every end of this process a clean one: odd file names, crashes, a wish to end it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _end)
+    log_path = Path(tempfile.gettempdir()) / f"finescan-{os.getpid()}.log"
+    # Made when the first line is written: most runs leave none.
+    logging.basicConfig(
+        handlers=[logging.FileHandler(log_path, delay=True)],
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+
+    def crashed(
+        kind: type[BaseException], error: BaseException, where: TracebackType | None
+    ) -> None:
+        log.critical("Crashed", exc_info=(kind, error, where))
+        fault = Fault(
+            f"Finescan itself failed: {kind.__name__}: {error}.",
+            f"Please report this with the log {log_path}.",
+        )
+        report_fault(fault, is_json, fault.exit_code)
+
+    sys.excepthook = crashed
+
+
+def _end(*_: object) -> None:
+    # As an exception, so that drafts and temporary folders are cleared on the way out.
+    sys.exit(128 + signal.SIGTERM)
 
 
 @contextmanager
@@ -86,13 +138,13 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
 
 def print_json(row: dict[str, Any]) -> None:
     """Print one JSON object, alone on standard output."""
-    sys.stdout.write(json.dumps(row, indent=2) + "\n")
+    out.print(as_json(row), end="")
 
 
-def report_fault(fault: Fault, is_json: bool) -> None:
+def report_fault(fault: Fault, is_json: bool, exit_code: int) -> None:
     """Say what happened and what to do; in JSON too where that was asked for."""
     if is_json:
-        print_json({"error": fault.says, "remedy": fault.remedy, "exit_code": fault.exit_code})
-    err.print(f"[bold red]{fault.says}[/]", soft_wrap=True)
+        print_json({"error": fault.says, "remedy": fault.remedy, "exit_code": exit_code})
+    err.print(fault.says, style="bold red")
     if fault.remedy:
-        err.print(fault.remedy, soft_wrap=True)
+        err.print(fault.remedy)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from app.build import make_fuser
@@ -19,6 +19,8 @@ from engine.core.settings import preset
 from engine.sources.detect import open_source
 from ui import theme
 from ui.window import MainWindow
+
+HEARTBEAT_MS = 200
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,10 @@ def main(source: str | None) -> int:
     window.show()
     if source is not None:
         window.open(source)
+    # Python hears Ctrl-C only while it runs, and Qt's loop is not Python.
+    heartbeat = QTimer(window)
+    heartbeat.timeout.connect(lambda: None)
+    heartbeat.start(HEARTBEAT_MS)
     try:
         with _nothing_silent(window):
             return application.exec()

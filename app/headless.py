@@ -1,9 +1,10 @@
 """A whole scan without a window: what `scan` and `make demo` do."""
 
-import json
 import shutil
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ import numpy as np
 from app.build import make_fuser
 from app.diagnostics import peak_rss_mb, version
 from app.pipeline import ScanPipeline
-from app.scan import ScanController
-from engine.core.faults import BadInput, CannotWrite, Fault
+from app.rows import as_json
+from app.scan import NotNow, ScanController
+from app.tracks import LONGEST, chosen_track
+from engine.core.faults import BadInput, Cancelled, CannotWrite
 from engine.core.frames import Photo
 from engine.core.news import Progress, ScanState
 from engine.core.settings import Settings
@@ -31,6 +34,7 @@ from engine.sources.synthetic import SyntheticSource
 POLL_S = 0.02
 # A scan needs room for its mesh, texture and preview; less than this and it would end in tears.
 DISK_NEEDED_MB = 200
+STOPPED = "Stopped as asked before the end of the recording."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,61 +54,88 @@ def scan(
     with_texture: bool = True,
     hold_out: int = 0,
     is_stopped: Callable[[], bool] = lambda: False,
+    track: str = LONGEST,
 ) -> Outcome:
     """Scan a source to its end and write mesh.glb, preview.png and report.json into a folder.
 
     When `is_stopped` turns true, no more frames are read and what was read is finished. With
     `hold_out`, every so many frames one is left out of the scan and compared with a render of it.
+    Where the poses jump, one `track` is scanned: `longest`, a number counted from 1, or `all`.
+
+    The three files replace older ones together, at the very end; a scan that fails leaves the
+    folder as it was.
 
     Raises:
         BadInput: the source cannot be fused, or nothing came of it.
+        Cancelled: `is_stopped` turned true before there was a surface.
         CannotWrite: the folder cannot hold the result.
     """
-    _prepare(out)
     started = time.perf_counter()
+    source = chosen_track(source, track)
     info = source.describe()
     pipeline = make_fuser(settings, info, with_texture, hold_out)
+    _prepare(out)
     controller = ScanController(source, lambda _: pipeline)
     try:
-        frames_read, fused_s = _drive(controller, info, on_progress, is_stopped)
+        drive = _drive(controller, info, on_progress, is_stopped)
         surface = controller.result
         assert surface is not None
         mesh = surface.mesh if isinstance(surface, TexturedMesh) else surface
         seconds = {name: round(t.total_s, 3) for name, t in pipeline.meters.timings().items()}
-        with _timed(seconds, "export"):
-            run_job(export(surface, out / "mesh.glb"), on_progress, lambda: False)
-        on_progress(Progress("preview", 0, 1))
-        with _timed(seconds, "preview"):
-            _write_preview(surface, pipeline, out / "preview.png")
-        on_progress(Progress("metrics", 0, 1))
-        with _timed(seconds, "metrics"):
-            metrics = _metrics(source, surface, settings, pipeline.withheld)
-        seconds["total"] = round(time.perf_counter() - started, 3)
-        report: dict[str, Any] = {
-            "source": _source_row(info, source, controller.failure),
-            "frames_read": frames_read,
-            "frames_used": pipeline.frames_used,
-            "keyframes": len(pipeline.album.photos()),
-            "surface_m2": round(mesh.area_m2(), 3),
-            "faces": len(mesh.faces),
-            "size_m": [round(float(e), 3) for e in np.ptp(mesh.vertices, axis=0)],
-            "seconds": seconds,
-            "frames_per_second": round(frames_read / max(fused_s, 1e-9), 2),
-            "peak_rss_mb": round(peak_rss_mb(), 1),
-            "volume": {
-                "bricks": pipeline.volume.pool.resident,
-                "bricks_on_disk": pipeline.volume.pool.spilled,
-                "memory_mb": round(pipeline.volume.used_mb, 1),
-            },
-            "metrics": metrics,
-            "settings": settings.model_dump(),
-            "version": version(),
-        }
-        (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+        with _replacing(out) as draft:
+            with _timed(seconds, "export"):
+                run_job(export(surface, draft / "mesh.glb"), on_progress, lambda: False)
+            on_progress(Progress("preview", 0, 1))
+            with _timed(seconds, "preview"):
+                _write_preview(surface, pipeline, draft / "preview.png")
+            on_progress(Progress("metrics", 0, 1))
+            with _timed(seconds, "metrics"):
+                metrics = _metrics(source, surface, settings, pipeline.withheld)
+            seconds["total"] = round(time.perf_counter() - started, 3)
+            report: dict[str, Any] = {
+                "source": _source_row(info, source, drive.broke_off),
+                "frames_read": drive.frames_read,
+                "frames_used": pipeline.frames_used,
+                "keyframes": len(pipeline.album.photos()),
+                "surface_m2": round(mesh.area_m2(), 3),
+                "faces": len(mesh.faces),
+                "size_m": [round(float(e), 3) for e in np.ptp(mesh.vertices, axis=0)],
+                "seconds": seconds,
+                "frames_per_second": round(drive.frames_read / max(drive.seconds, 1e-9), 2),
+                "peak_rss_mb": round(peak_rss_mb(), 1),
+                "volume": {
+                    "bricks": pipeline.volume.pool.resident,
+                    "bricks_on_disk": pipeline.volume.pool.spilled,
+                    "memory_mb": round(pipeline.volume.used_mb, 1),
+                },
+                "metrics": metrics,
+                "settings": settings.model_dump(),
+                "version": version(),
+            }
+            (draft / "report.json").write_text(as_json(report))
         return Outcome(surface, report, out)
     finally:
         controller.abort()
         pipeline.close()
+
+
+@contextmanager
+def _replacing(out: Path) -> Iterator[Path]:
+    """Give a folder to write into; its files move to `out` when all of them are there.
+
+    Raises:
+        CannotWrite: disk full, no permission, or something in the way.
+    """
+    try:
+        with tempfile.TemporaryDirectory(dir=out, prefix=".finescan-") as draft:
+            yield Path(draft)
+            for file in sorted(Path(draft).iterdir()):
+                file.replace(out / file.name)
+    except OSError as error:
+        raise CannotWrite(
+            f"The result could not be written to {out} ({error.strerror or error}).",
+            "Make room or name another folder with --out.",
+        ) from error
 
 
 class _timed:
@@ -121,10 +152,11 @@ class _timed:
 
 
 def _prepare(out: Path) -> None:
+    if out.is_file():
+        raise BadInput(f"{out} is a file, not a folder.", "Name another with --out.")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        (out / ".finescan").touch()
-        (out / ".finescan").unlink()
+        tempfile.TemporaryDirectory(dir=out, prefix=".finescan-").cleanup()
         free_mb = shutil.disk_usage(out).free / 2**20
     except OSError as error:
         raise CannotWrite(
@@ -137,48 +169,65 @@ def _prepare(out: Path) -> None:
         )
 
 
+@dataclass(slots=True)
+class _Drive:
+    """How reading and fusing went."""
+
+    frames_read: int = 0
+    seconds: float = 0.0
+    broke_off: str | None = None
+
+
 def _drive(
     controller: ScanController,
     info: SourceInfo,
     on_progress: Callable[[Progress], object],
     is_stopped: Callable[[], bool],
-) -> tuple[int, float]:
-    """Run the scan to its end; return the frames read, and the seconds reading and fusing took."""
+) -> _Drive:
+    """Run the scan to its end, whatever ends it."""
     started = time.perf_counter()
-    frames_read, fused_s = 0, 0.0
+    drive = _Drive()
     controller.start()
     while True:
         news = controller.poll()
         if news.stats is not None:
-            frames_read, fused_s = news.stats.frames_read, time.perf_counter() - started
-            on_progress(Progress("scan", frames_read, info.frame_count or 0))
+            drive.frames_read = news.stats.frames_read
+            drive.seconds = time.perf_counter() - started
+            on_progress(Progress("scan", drive.frames_read, info.frame_count or 0))
         if news.progress is not None:
             on_progress(news.progress)
         if news.state is ScanState.DONE:
-            return frames_read, fused_s
+            return drive
         if news.state is ScanState.FAILED and controller.failure is not None:
+            if drive.broke_off == STOPPED and isinstance(controller.failure, BadInput):
+                raise Cancelled("Stopped before there was a surface.", "Nothing was written.")
             raise controller.failure
-        if news.state is ScanState.PAUSED:
-            # The source broke off. What it gave is kept and finished; the report says so.
-            on_progress(Progress("source failed", frames_read, info.frame_count or 0))
-            if frames_read == 0 and controller.failure is not None:
+        if news.state is ScanState.PAUSED and controller.failure is not None:
+            if drive.frames_read == 0:
                 raise controller.failure
+            # The source broke off. What it gave is kept and finished; the report says so.
+            drive.broke_off = str(controller.failure)
             controller.finish()
-        if is_stopped() and news.state is ScanState.SCANNING:
-            controller.finish()
+        if is_stopped() and news.state is ScanState.SCANNING and _finished(controller):
+            drive.broke_off = STOPPED
         time.sleep(POLL_S)
 
 
-def _write_preview(surface: Mesh | TexturedMesh, pipeline: ScanPipeline, path: Path) -> None:
+def _finished(controller: ScanController) -> bool:
+    """Return whether the scan was told to finish; it may have come to its end meanwhile."""
+    try:
+        controller.finish()
+    except NotNow:
+        return False
+    return True
 
-    picture = preview(surface, pipeline.album.photos())
+
+def _write_preview(surface: Mesh | TexturedMesh, pipeline: ScanPipeline, path: Path) -> None:
+    picture = preview(surface, pipeline.sights())
     good, data = cv2.imencode(".png", picture[..., ::-1])
     if not good:
         raise BadInput("The preview could not be encoded.")
-    try:
-        path.write_bytes(data.tobytes())
-    except OSError as error:
-        raise CannotWrite(f"The preview could not be written ({error.strerror}).") from error
+    path.write_bytes(data.tobytes())
 
 
 def _metrics(
@@ -193,7 +242,7 @@ def _metrics(
     return compare_renders(surface, withheld).as_json() if withheld else {}
 
 
-def _source_row(info: SourceInfo, source: FrameSource, failure: Fault | None) -> dict[str, Any]:
+def _source_row(info: SourceInfo, source: FrameSource, broke_off: str | None) -> dict[str, Any]:
     return {
         "name": info.name,
         "layout": info.layout,
@@ -201,5 +250,5 @@ def _source_row(info: SourceInfo, source: FrameSource, failure: Fault | None) ->
         "notes": list(info.notes),
         "warnings": list(info.warnings),
         "skipped": dict(source.skipped),
-        "broke_off": None if failure is None else str(failure),
+        "broke_off": broke_off,
     }

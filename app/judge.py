@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from app.tracks import chosen_track
 from engine.core.faults import BadInput
 from engine.core.frames import Frame
 from engine.core.news import Progress
@@ -42,7 +43,7 @@ def _reference(
     if Path(spec).suffix.lower() in {form.extension for form in FORMATS.values()}:
         found = load_mesh(Path(spec))
         return MeshReference(found.mesh if isinstance(found, TexturedMesh) else found)
-    with open_source(spec) as source:
+    with chosen_track(open_source(spec)) as source:
         info = source.describe()
         if not info.has_depth:
             raise BadInput(f"{spec} has no depth to compare with.", "Name a source with depth.")

@@ -1,6 +1,9 @@
 """From frames to the finished mesh: the steps of one scan, on whichever thread calls them."""
 
+from dataclasses import replace
+
 from app.photos import PhotoAlbum
+from app.preview import depth_picture
 from engine.core.faults import BadFrame, BadInput
 from engine.core.frames import Frame, Photo
 from engine.core.news import Job, Progress
@@ -18,6 +21,8 @@ from engine.volume.volume import Volume
 
 # Photographs kept to judge by: more would say the same and cost memory.
 MAX_WITHHELD = 60
+# Depth pictures kept to show of a recording without colour.
+MAX_DEPTH_PICTURES = 20
 
 
 class ScanPipeline:
@@ -36,6 +41,7 @@ class ScanPipeline:
         self.volume = Volume(settings.volume)
         self.mesher = BlockMesher(self.volume, settings.mesh.min_weight)
         self.album = PhotoAlbum(settings.keyframes, settings.texture.max_views)
+        self._depth_album = PhotoAlbum(settings.keyframes, MAX_DEPTH_PICTURES)
         self.frames_used = 0
         self.withheld: list[Photo] = []
         self._with_texture = with_texture
@@ -63,7 +69,7 @@ class ScanPipeline:
             self.volume.add(cleaned)
         with self.meters.stage("mesh"):
             patches = self.mesher.update(self.volume.ledger.take("mesh"))
-        self.album.offer(frame)
+        self._remember(frame)
         self.frames_used += 1
         return patches
 
@@ -98,9 +104,19 @@ class ScanPipeline:
         with self.meters.stage("texture"):
             return (yield from texture(mesh, photos, self.settings.texture))
 
+    def sights(self) -> list[Photo]:
+        """Return pictures of what the camera saw: photographs, or depth where there is none."""
+        return self.album.photos() or self._depth_album.photos()
+
     def close(self) -> None:
         """Let go of what the volume put on disk."""
         self.volume.close()
+
+    def _remember(self, frame: Frame) -> None:
+        if frame.color is not None:
+            self.album.offer(frame)
+        elif frame.depth_m is not None:
+            self._depth_album.offer(replace(frame, color=depth_picture(frame.depth_m)))
 
     def _withhold(self, frame: Frame, T_world_cam: Pose) -> None:
         if frame.color is not None and len(self.withheld) < MAX_WITHHELD:

@@ -21,7 +21,7 @@ def preview(frame: Frame, width_px: int = PREVIEW_WIDTH_PX) -> U8 | None:
     A frame without colour shows its depth, near bright and far dark.
     """
     if frame.color is None:
-        return None if frame.depth_m is None else _depth_picture(_thin(frame.depth_m, width_px))
+        return None if frame.depth_m is None else depth_picture(_thin(frame.depth_m, width_px))
     small: U8 = np.ascontiguousarray(_thin(frame.color, width_px))
     if frame.depth_m is None or frame.depth_intrinsics is None:
         return small
@@ -64,7 +64,8 @@ def _covered(frame: Frame, depth_m: F32, camera: Intrinsics, rows: int, columns:
     return _resized(covered, rows, columns)
 
 
-def _depth_picture(depth_m: np.ndarray) -> U8:
+def depth_picture(depth_m: np.ndarray) -> U8:
+    """Return depth (h, w) in metres as a grey picture (h, w, 3), near bright and unknown amber."""
     known = depth_m > 0
     nearness = np.where(known, 1.0 / (1.0 + depth_m), 0.0)
     grey = (nearness * 255).astype(np.uint8)

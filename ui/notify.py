@@ -51,6 +51,11 @@ class Toasts(QWidget):
         """Add a note about something that went well."""
         self.show_fault(FaultNews(sentence, "", "info"))
 
+    def clear(self) -> None:
+        """Take all notes away: they were about something else."""
+        for _, note in list(self._notes):
+            self._remove(note)
+
     def sentences(self) -> list[str]:
         """Return what is being said now, oldest first."""
         return [fault.says for fault, _ in self._notes]

@@ -61,6 +61,7 @@ class MainWindow(QMainWindow):
         """Open a source in the background and show its scan once that is done."""
         if self._opening is not None or not self._leave_scan():
             return
+        self.toasts.clear()
         self.start.set_opening(Path(spec).name or spec)
         self._opening = self._studio.open(spec)
         self._timer.start()

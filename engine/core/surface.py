@@ -73,8 +73,8 @@ class Mesh:
     def face_normals(self) -> F32:
         """Return the (m, 3) normals, their length twice the face's area."""
         corners = self.vertices[self.faces]
-        a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-        return np.cross(a, b).astype(np.float32)
+        normals: F32 = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        return normals
 
     def vertex_normals(self) -> F32:
         """Return (n, 3) unit normals, faces weighted by area; zero for a vertex without a face."""
@@ -85,8 +85,9 @@ class Mesh:
                 normals[:, axis] += np.bincount(
                     self.faces[:, corner], face_normals[:, axis], minlength=len(normals)
                 )
-        length = np.linalg.norm(normals, axis=1, keepdims=True)
-        return (normals / np.maximum(length, 1e-20)).astype(np.float32)
+        length = np.sqrt((normals**2).sum(axis=1, keepdims=True))
+        unit: F32 = (normals / np.maximum(length, 1e-20)).astype(np.float32)
+        return unit
 
     def area_m2(self) -> float:
         """Return the total area of all faces in square metres."""

@@ -92,12 +92,12 @@ def _pieces(some: I32 | I64, more: I32 | I64, count: int) -> I64:
 def _edges(faces: I32) -> I64:
     """Return the directed edges (3, m) of faces, each packed into one number."""
     start, end = faces.astype(np.int64).T, np.roll(faces, -1, axis=1).astype(np.int64).T
-    return start << 32 | end
+    return np.asarray(start << 32 | end, np.int64)
 
 
 def _either_way(edges: I64) -> I64:
     start, end = edges >> 32, edges & 0xFFFFFFFF
-    return np.minimum(start, end) << 32 | np.maximum(start, end)
+    return np.asarray(np.minimum(start, end) << 32 | np.maximum(start, end), np.int64)
 
 
 def _pieces_by_edge(faces: I32) -> I64:

@@ -211,6 +211,7 @@ class Recording:
                 "convention": f"{self._verdict.chosen.maps} {self._verdict.chosen.axes}",
                 "frames_in_file": len(self._raw.frames),
                 "tracks": self._segments[-1] + 1,
+                "track_frames": np.bincount(self._segments).tolist(),
                 **self._verdict.details,
             },
         )

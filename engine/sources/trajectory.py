@@ -22,8 +22,8 @@ _NEIGHBOURS = 5
 # Below a microsecond a frame, time stamps are frame numbers.
 _CLOCK_NS = 1000
 
-# Map coordinates reach thousands of kilometres; anything beyond is damage and would overflow.
-_FARTHEST_M = 1e8
+# Map coordinates reach thousands of kilometres; anything beyond is damage, and would overflow.
+_FARTHEST_M = 1e7
 _BAD_POSE = "pose not usable"
 
 

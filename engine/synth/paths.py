@@ -21,13 +21,16 @@ TICK_HZ = 30
 CLEARANCE_M = 0.3
 # The way keeps this much more, since smoothing and wobble use some of it up.
 MARGINS_M = (0.2, 0.12, 0.07, 0.03)
+KEPT_SHARE = 0.5
+REACH_M = 1.15
 CELL_M = 0.12
 EYE_LOW_M, EYE_HIGH_M = 1.25, 1.6
 BODY_M = (0.4, 0.65, 0.9, 1.15, 1.35, 1.55, 1.75)
 SPEED_M_S = 0.45
 TURN_DEG_S = 26.0
+LINGER_M = 1.7
 # Looking into every corner takes longer than walking past it once.
-SURVEY_S_PER_M2 = 1.5
+SURVEY_S, SURVEY_S_PER_M2 = 30.0, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,8 @@ def walk(world: World, seed: int, frames: int, rate_hz: float | None = None) -> 
     way = _lay_way(world, dice)
     step = np.linalg.norm(np.diff(way, axis=0, append=way[:1]), axis=1)
     length = float(step.sum())
-    low, high = world.bounds_m
     once_s = max(length / SPEED_M_S, 4.0)
-    enough_s = SURVEY_S_PER_M2 * float((high[0] - low[0]) * (high[1] - low[1]))
+    enough_s = max(SURVEY_S, SURVEY_S_PER_M2 * world.area_m2())
     round_s = once_s * max(1, math.ceil(enough_s / once_s))
     stamps = _stamps(frames, round_s, rate_hz)
     ticks = int(stamps[-1] * TICK_HZ) + 3
@@ -82,9 +84,8 @@ def walk(world: World, seed: int, frames: int, rate_hz: float | None = None) -> 
     position = np.stack(
         [np.interp(pace % length, knots, closed[:, axis]) for axis in range(3)], axis=1
     )
-    turns = max(2, round(round_s * TURN_DEG_S / 360)) * (1 if dice.random() < 0.5 else -1)
-    sweep = 2 * np.pi * turns * time / round_s
-    yaw = dice.uniform(0, 6) + sweep + 0.25 * np.sin(2 * np.pi * time / 5.3)
+    sweep = _sweep(world, position, float(dice.uniform(0, 6)), dice.random() < 0.5)
+    yaw = sweep + 0.25 * np.sin(2 * np.pi * time / 5.3)
     # Later rounds look a little higher or lower than the first.
     pitch = np.radians(-16 + 24 * np.sin(2 * np.pi * time / 7.7 + dice.uniform(0, 6)))
     angles = np.stack([yaw, pitch, np.zeros(ticks)], axis=1)
@@ -138,6 +139,30 @@ def between(
     return result
 
 
+def _sweep(world: World, position: F64, start: float, leftwards: bool) -> F64:
+    """Return a yaw for every tick that goes round and round, quickly past what is near.
+
+    People who scan a room linger on views with something in them, not on a wall before their nose.
+    """
+    every, bearings = TICK_HZ, 16
+    spots = position[::every]
+    angle = np.arange(bearings) * (2 * np.pi / bearings)
+    toward = np.stack([np.cos(angle), np.sin(angle), np.full(bearings, -0.25)], axis=1)
+    ahead = np.zeros((len(spots), bearings))
+    for _ in range(10):
+        points = spots[:, None] + ahead[..., None] * toward
+        ahead += np.maximum(world.distance(points), 0) / 1.04
+    goal = np.radians(TURN_DEG_S) * np.clip(LINGER_M / np.maximum(ahead, 0.1), 0.6, 1.9)
+    yaw = np.zeros(len(position))
+    yaw[0], rate = start, math.radians(TURN_DEG_S)
+    for tick in range(1, len(position)):
+        bearing = round(yaw[tick - 1] / (2 * np.pi) * bearings) % bearings
+        # Heads do not start and stop at once.
+        rate += 0.12 * (float(goal[tick // every, bearing]) - rate)
+        yaw[tick] = yaw[tick - 1] + (rate if leftwards else -rate) / TICK_HZ
+    return yaw
+
+
 def _stamps(frames: int, round_s: float, rate_hz: float | None) -> tuple[float, ...]:
     if rate_hz is not None:
         return tuple(i / rate_hz for i in range(frames))
@@ -179,18 +204,21 @@ def _lay_way(world: World, dice: np.random.Generator) -> F64:
     xs = np.arange(low[0] + CELL_M / 2, high[0], CELL_M)
     ys = np.arange(low[1] + CELL_M / 2, high[1], CELL_M)
     grid = np.stack(np.meshgrid(xs, ys, indexing="ij"), axis=-1)
-    bodies = [h for h in BODY_M if h < high[2] - CLEARANCE_M]
-    clear = np.full(grid.shape[:2], np.inf)
-    for height in bodies:
-        level = np.concatenate([grid, np.full((*grid.shape[:2], 1), height)], axis=-1)
-        clear = np.minimum(clear, world.distance(level))
-    for margin in MARGINS_M:
-        free = _largest_piece(clear > CLEARANCE_M + margin)
-        if free.sum() * CELL_M**2 > 0.06 * (high[0] - low[0]) * (high[1] - low[1]):
+    floor_m2 = world.area_m2()
+    for lowest in (BODY_M[0], REACH_M):
+        clear = np.full(grid.shape[:2], np.inf)
+        for height in BODY_M:
+            if lowest <= height < high[2] - CLEARANCE_M:
+                level = np.concatenate([grid, np.full((*grid.shape[:2], 1), height)], axis=-1)
+                clear = np.minimum(clear, world.distance(level))
+        pieces = [_largest_piece(clear > CLEARANCE_M + margin) for margin in MARGINS_M]
+        # In a crowded room the camera is held out over tables and chairs instead.
+        if pieces[-1].sum() * CELL_M**2 > 0.25 * floor_m2:
             break
+    # Keeping far from things is pleasant, but not at the price of half the room.
+    free = next(p for p in pieces if p.sum() >= KEPT_SHARE * pieces[-1].sum())
     cells = np.argwhere(free)
-    area = float((high[0] - low[0]) * (high[1] - low[1]))
-    stops = _tour(_spread(cells, int(np.clip(area / 2.2, 5, 70)), dice))
+    stops = _tour(_spread(cells, int(np.clip(floor_m2 / 2.2, 5, 70)), dice))
     cells_way: list[tuple[int, int]] = []
     for start, end in zip(stops, [*stops[1:], stops[0]], strict=True):
         cells_way += _shortest(free, clear, start, end)[:-1]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.core.arrays import F32, U8, Bool
+from engine.core.arrays import F32, I32, U8
 from engine.core.faults import BadInput
 from engine.core.frames import Photo
 from engine.core.news import Job, Progress
@@ -12,14 +12,15 @@ from engine.core.settings import TextureSettings
 from engine.core.surface import Mesh, TexturedMesh
 from engine.kernels.raster import MeshScene
 from engine.texturing.balance import gains_of
-from engine.texturing.blend import paint_faces, prepare
+from engine.texturing.blend import paint_rows, prepare
 from engine.texturing.fill import fill_unseen, pad
 from engine.texturing.level import shift_of
-from engine.texturing.unwrap import Atlas, unwrap
+from engine.texturing.texels import corners_of, owners
+from engine.texturing.unwrap import unwrap
 from engine.texturing.views import Views, look, sharpest
 
-# Faces painted between two reports of progress.
-CHUNK_FACES = 20_000
+# Rows of texels painted between two reports of progress.
+STEP_ROWS = 256
 
 
 def texture(mesh: Mesh, photos: Sequence[Photo], settings: TextureSettings) -> Job[TexturedMesh]:
@@ -39,40 +40,33 @@ def texture(mesh: Mesh, photos: Sequence[Photo], settings: TextureSettings) -> J
     atlas = yield from unwrap(mesh, settings.size_px)
     chosen = sharpest(photos, settings.max_views)
     views = yield from look(mesh, MeshScene(mesh), chosen)
-    gains = gains_of(mesh, chosen, views)
-    page, seen = yield from paint(atlas, mesh, chosen, views, gains, settings.size_px)
+    corners_px = corners_of(atlas, settings.size_px)
+    owner = owners(corners_px, settings.size_px)
+    page = yield from _painted(mesh, chosen, views, corners_px, owner)
+    seen = (owner >= 0) & views.shown[owner]
     yield Progress("fill", 0, 2)
-    fill_unseen(mesh, atlas, page, seen, views)
+    fill_unseen(mesh, corners_px, owner, views, page, seen)
     yield Progress("fill", 1, 2)
     pad(page, seen)
     return TexturedMesh(atlas.mesh, atlas.uv, page)
 
 
-def paint(
-    atlas: Atlas, mesh: Mesh, photos: Sequence[Photo], views: Views, gains: F32, size_px: int
-) -> Job[tuple[U8, Bool]]:
-    """Return the texture (size, size, 3), and which texels a photograph painted."""
-    page = np.zeros((size_px, size_px, 3), np.uint8)
-    seen = np.zeros((size_px, size_px), np.bool_)
+def _painted(
+    mesh: Mesh, photos: Sequence[Photo], views: Views, corners_px: F32, owner: I32
+) -> Job[U8]:
+    """Return the texture, black where no photograph shows a face."""
+    page = np.zeros((*owner.shape, 3), np.uint8)
     if not photos:
-        return page, seen
+        return page
+    yield Progress("paint", 0, len(page))
+    gains = gains_of(mesh, photos, views)
     shift = shift_of(mesh, photos, views, gains)
     shots = prepare(photos, views, gains)
-    corners = np.stack([atlas.uv[:, 0], 1 - atlas.uv[:, 1]], axis=1) * np.float32(size_px)
-    corners = corners[atlas.mesh.faces]
     normals = mesh.vertex_normals()
-    for start in range(0, len(mesh.faces), CHUNK_FACES):
-        yield Progress("paint", start, len(mesh.faces))
-        rows = slice(start, start + CHUNK_FACES)
-        paint_faces(
-            corners[rows],
-            mesh.faces[rows],
-            mesh.vertices,
-            normals,
-            shift,
-            views.photo[rows],
-            shots,
-            page,
-            seen,
-        )
-    return page, seen
+    for start in range(0, len(page), STEP_ROWS):
+        yield Progress("paint", start, len(page))
+        paint_rows(
+            slice(start, start + STEP_ROWS), owner, corners_px, mesh.faces, mesh.vertices,
+            normals, shift, views.photo, shots, page,
+        )  # fmt: skip
+    return page

@@ -8,7 +8,7 @@ import numpy as np
 from engine.core.arrays import F32
 from engine.core.frames import Photo
 from engine.core.surface import Mesh
-from engine.texturing.views import Views, camera_row
+from engine.texturing.views import Views
 
 # Places compared; more changes nothing.
 PLACES = 20_000
@@ -48,27 +48,15 @@ def gains_of(mesh: Mesh, photos: Sequence[Photo], views: Views) -> F32:
         ],
         axis=1,
     )
-    return np.exp(gains).astype(np.float32)
+    return np.asarray(np.exp(gains), np.float32)
 
 
 def _log_levels(shot: Photo, points: np.ndarray) -> np.ndarray:
     """Return logarithms of a smoothed picture at world points (n, 3); NaN where useless."""
-    row = camera_row(shot.intrinsics, shot.T_world_cam)
-    cam = points @ row[:12].reshape(3, 4)[:, :3].T + row[:12].reshape(3, 4)[:, 3]
-    u = (row[12] * cam[:, 0] / cam[:, 2] + row[14] - 0.5).astype(np.float32)
-    v = (row[13] * cam[:, 1] / cam[:, 2] + row[15] - 0.5).astype(np.float32)
+    pixels, _ = shot.intrinsics.project(shot.T_world_cam.inverse.apply(points))
     smooth = cv2.GaussianBlur(shot.color, (0, 0), BLUR_PX)
-    levels = np.stack(
-        [
-            smooth[
-                np.clip(np.round(v), 0, smooth.shape[0] - 1).astype(int),
-                np.clip(np.round(u), 0, smooth.shape[1] - 1).astype(int),
-                c,
-            ]
-            for c in range(3)
-        ],
-        1,
-    ).astype(np.float64)
+    u, v = np.clip(pixels.astype(np.int64), 0, np.array(smooth.shape[1::-1]) - 1).T
+    levels = smooth[v, u].astype(np.float64)
     useless = (levels < DARKEST) | (levels > BRIGHTEST)
     return np.where(useless, np.nan, np.log(np.maximum(levels, 1)))
 
@@ -93,4 +81,4 @@ def _solve(
         level = np.bincount(place, weight * (logs + gain[photo]), places) / per_place
         off = np.abs(logs + gain[photo] - level[place])
         weight = 1 / (1 + (off / ROBUST_LOG) ** 2)
-    return gain - gain.mean()
+    return np.asarray(gain - gain.mean())

@@ -8,9 +8,10 @@ import cv2
 import numba
 import numpy as np
 
-from engine.core.arrays import F32, F64, I32, U8, Bool
+from engine.core.arrays import F32, F64, I32, U8
 from engine.core.frames import Photo
 from engine.kernels.parallel import over_slices
+from engine.texturing.texels import inside
 from engine.texturing.views import Views, camera_row
 
 # Photographs blended at one point.
@@ -70,7 +71,9 @@ def blend_points(points: F32, normals: F32, candidates: I32, shots: Shots) -> F3
     return colors
 
 
-def paint_faces(
+def paint_rows(
+    rows: slice,
+    owner: I32,
     corners_px: F32,
     faces: I32,
     vertices: F32,
@@ -79,22 +82,21 @@ def paint_faces(
     candidates: I32,
     shots: Shots,
     page: U8,
-    seen: Bool,
 ) -> None:
-    """Paint, in place, every texel whose centre lies in a face some photograph shows.
+    """Paint, in place, the texels of some rows of the page whose face some photograph shows.
 
-    `corners_px` (m, 3, 2) places the faces on the page; `shift` (n, 3) is added to the blend,
-    interpolated between vertices.
+    `owner` and `corners_px` are those of `engine.texturing.texels`; `shift` (n, 3) is added to the
+    blend, interpolated between vertices.
     """
+    owner, part = owner[rows], page[rows]
 
     def kernel(start: int, stop: int) -> None:
-        rows = slice(start, stop)
-        _paint_faces(
-            corners_px[rows], faces[rows], vertices, normals, shift, candidates[rows],
-            *_parts(shots), page, seen,
+        _paint_rows(
+            rows.start + start, owner[start:stop], corners_px, faces, vertices, normals, shift,
+            candidates, *_parts(shots), part[start:stop],
         )  # fmt: skip
 
-    over_slices(kernel, len(faces), 500)
+    over_slices(kernel, len(owner))
 
 
 def _parts(shots: Shots) -> tuple[Any, ...]:
@@ -207,52 +209,35 @@ def _blend_points(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _paint_faces(  # type: ignore[no-untyped-def]
-    corners, faces, vertices, normals, shift, candidates, pictures, trusts, cameras, gains,
-    sharpness, blended, power, outlier, page, seen,
+def _paint_rows(  # type: ignore[no-untyped-def]
+    first_row, owner, corners, faces, vertices, normals, shift, candidates, pictures, trusts,
+    cameras, gains, sharpness, blended, power, outlier, page,
 ):  # fmt: skip
-    size, slots = page.shape[0], candidates.shape[1]
+    slots = candidates.shape[1]
     weight, ranked = np.zeros(slots), np.zeros(slots)
     sample, place, mean = np.zeros((slots, 3)), np.zeros((slots, 2)), np.zeros(3)
     p, n = np.zeros(3), np.zeros(3)
-    for face in range(len(faces)):
-        if candidates[face, 0] < 0:
-            continue
-        x0, y0 = corners[face, 0, 0], corners[face, 0, 1]
-        x1, y1 = corners[face, 1, 0] - x0, corners[face, 1, 1] - y0
-        x2, y2 = corners[face, 2, 0] - x0, corners[face, 2, 1] - y0
-        area = x1 * y2 - x2 * y1
-        if abs(area) < 1e-9:
-            continue
-        left = max(int(x0 + min(0.0, x1, x2) - 0.5), 0)
-        right = min(int(x0 + max(0.0, x1, x2) + 0.5), size - 1)
-        top = max(int(y0 + min(0.0, y1, y2) - 0.5), 0)
-        low = min(int(y0 + max(0.0, y1, y2) + 0.5), size - 1)
-        f0, f1, f2 = faces[face, 0], faces[face, 1], faces[face, 2]
-        for row in range(top, low + 1):
-            for column in range(left, right + 1):
-                dx, dy = column + 0.5 - x0, row + 0.5 - y0
-                b1 = (dx * y2 - x2 * dy) / area
-                b2 = (x1 * dy - dx * y1) / area
-                b0 = 1.0 - b1 - b2
-                if b0 < -1e-4 or b1 < -1e-4 or b2 < -1e-4:
-                    continue
-                for axis in range(3):
-                    p[axis] = (
-                        b0 * vertices[f0, axis] + b1 * vertices[f1, axis] + b2 * vertices[f2, axis]
-                    )
-                    n[axis] = (
-                        b0 * normals[f0, axis] + b1 * normals[f1, axis] + b2 * normals[f2, axis]
-                    )
-                _blend(
-                    p[0], p[1], p[2], n[0], n[1], n[2], candidates[face], pictures, trusts,
-                    cameras, gains, sharpness, blended, power, outlier,
-                    weight, ranked, sample, place, mean,
+    for row in range(owner.shape[0]):
+        for column in range(owner.shape[1]):
+            face = owner[row, column]
+            if face < 0 or candidates[face, 0] < 0:
+                continue
+            b1, b2 = inside(corners[face], column + 0.5, first_row + row + 0.5)
+            b0 = 1.0 - b1 - b2
+            f0, f1, f2 = faces[face, 0], faces[face, 1], faces[face, 2]
+            for axis in range(3):
+                p[axis] = (
+                    b0 * vertices[f0, axis] + b1 * vertices[f1, axis] + b2 * vertices[f2, axis]
+                )
+                n[axis] = b0 * normals[f0, axis] + b1 * normals[f1, axis] + b2 * normals[f2, axis]
+            _blend(
+                p[0], p[1], p[2], n[0], n[1], n[2], candidates[face], pictures, trusts,
+                cameras, gains, sharpness, blended, power, outlier,
+                weight, ranked, sample, place, mean,
+            )  # fmt: skip
+            for channel in range(3):
+                level = (
+                    mean[channel] + b0 * shift[f0, channel] + b1 * shift[f1, channel]
+                    + b2 * shift[f2, channel]
                 )  # fmt: skip
-                for channel in range(3):
-                    level = (
-                        mean[channel] + b0 * shift[f0, channel] + b1 * shift[f1, channel]
-                        + b2 * shift[f2, channel]
-                    )  # fmt: skip
-                    page[row, column, channel] = np.uint8(min(max(level + 0.5, 0.0), 255.0))
-                seen[row, column] = True
+                page[row, column, channel] = np.uint8(min(max(level + 0.5, 0.0), 255.0))

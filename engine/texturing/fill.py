@@ -6,9 +6,10 @@ import numpy as np
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import cg
 
-from engine.core.arrays import F32, F64, U8, Bool
+from engine.core.arrays import F32, F64, I32, U8, Bool
 from engine.core.surface import Mesh
-from engine.texturing.unwrap import Atlas
+from engine.kernels.parallel import over_slices
+from engine.texturing.texels import inside
 from engine.texturing.views import Views
 
 # Rings of texels grown exactly round every chart; half the gutter of two charts and more.
@@ -17,32 +18,35 @@ RINGS = 6
 SURE = 0.3
 
 
-def fill_unseen(mesh: Mesh, atlas: Atlas, page: U8, seen: Bool, views: Views) -> None:
+def fill_unseen(
+    mesh: Mesh, corners_px: F32, owner: I32, views: Views, page: U8, seen: Bool
+) -> None:
     """Paint faces no photograph shows, in place: vertex colours shifted to meet their neighbours.
 
     The difference between paint and vertex colour, known where paint is, is spread over the mesh
     as heat would be (Laplace's equation), then added to the vertex colours of the rest. Without
     vertex colours this spreads the paint itself.
     """
-    face_seen = views.photo[:, 0] >= 0
-    if face_seen.all():
+    if views.shown.all():
         return
-    colors = _diffused(mesh, atlas, page, seen, face_seen, views.trusted())
-    size = page.shape[0]
-    xy = np.stack([atlas.uv[:, 0], 1 - atlas.uv[:, 1]], axis=1) * size
-    unseen = ~face_seen
-    _shade(xy[atlas.mesh.faces[unseen]], colors[mesh.faces[unseen]], page, seen)
+    colors = _diffused(mesh, corners_px, page, seen, views)
+
+    def kernel(start: int, stop: int) -> None:
+        rows = slice(start, stop)
+        _shade(start, owner[rows], corners_px, mesh.faces, colors, page[rows], seen[rows])
+
+    over_slices(kernel, len(owner))
 
 
-def _diffused(mesh: Mesh, atlas: Atlas, page: U8, seen: Bool, face_seen: Bool, trusted: F32) -> F32:
+def _diffused(mesh: Mesh, corners_px: F32, page: U8, seen: Bool, views: Views) -> F32:
     """Return a colour (n, 3) for every vertex: paint where there is some, neighbours elsewhere."""
     count, size = len(mesh.vertices), page.shape[0]
     # Paint at the corners of painted faces, read a third inside the face, off the chart's border.
-    corner = np.stack([atlas.uv[:, 0], 1 - atlas.uv[:, 1]], axis=1)[atlas.mesh.faces[face_seen]]
+    corner = corners_px[views.shown]
     inward = corner + (corner.mean(axis=1, keepdims=True) - corner) / 3
-    texel = np.clip((inward * size).astype(np.int64), 0, size - 1)
+    texel = np.clip(inward.astype(np.int64), 0, size - 1)
     painted = seen[texel[..., 1], texel[..., 0]]
-    vertex = mesh.faces[face_seen][painted]
+    vertex = mesh.faces[views.shown][painted]
     hits = np.bincount(vertex, minlength=count)
     known = hits > 0
     paint = (
@@ -57,7 +61,7 @@ def _diffused(mesh: Mesh, atlas: Atlas, page: U8, seen: Bool, face_seen: Bool, t
     )
     base = np.zeros((count, 3)) if mesh.colors is None else mesh.colors.astype(np.float64)
     # Paint at a silhouette may be the background's; only where all of it is such must it do.
-    sure = known & (trusted > SURE)
+    sure = known & (views.trusted() > SURE)
     sure = sure if sure.any() else known
     offset = _spread(mesh, sure, np.where(sure[:, None], paint - base, 0.0))
     colors = np.where(known[:, None], paint, base + offset)
@@ -123,32 +127,22 @@ def _pull_push(page: U8, seen: Bool) -> None:
 
 
 @numba.njit(nogil=True, cache=True)
-def _shade(corners, colors, page, seen):
-    size = page.shape[0]
-    for face in range(len(corners)):
-        x0, y0 = corners[face, 0, 0], corners[face, 0, 1]
-        x1, y1 = corners[face, 1, 0] - x0, corners[face, 1, 1] - y0
-        x2, y2 = corners[face, 2, 0] - x0, corners[face, 2, 1] - y0
-        area = x1 * y2 - x2 * y1
-        if abs(area) < 1e-9:
-            continue
-        for row in range(
-            max(int(y0 + min(0.0, y1, y2) - 0.5), 0),
-            min(int(y0 + max(0.0, y1, y2) + 0.5), size - 1) + 1,
-        ):
-            for column in range(
-                max(int(x0 + min(0.0, x1, x2) - 0.5), 0),
-                min(int(x0 + max(0.0, x1, x2) + 0.5), size - 1) + 1,
-            ):
-                dx, dy = column + 0.5 - x0, row + 0.5 - y0
-                b1 = (dx * y2 - x2 * dy) / area
-                b2 = (x1 * dy - dx * y1) / area
-                b0 = 1.0 - b1 - b2
-                if b0 < -1e-4 or b1 < -1e-4 or b2 < -1e-4 or seen[row, column]:
-                    continue
-                for c in range(3):
-                    level = (
-                        b0 * colors[face, 0, c] + b1 * colors[face, 1, c] + b2 * colors[face, 2, c]
-                    )
-                    page[row, column, c] = np.uint8(min(max(level + 0.5, 0.0), 255.0))
-                seen[row, column] = True
+def _shade(  # type: ignore[no-untyped-def]
+    first_row, owner, corners, faces, colors, page, seen
+):
+    """Paint owned but unseen texels in colours interpolated between the corners of their face."""
+    for row in range(owner.shape[0]):
+        for column in range(owner.shape[1]):
+            face = owner[row, column]
+            if face < 0 or seen[row, column]:
+                continue
+            b1, b2 = inside(corners[face], column + 0.5, first_row + row + 0.5)
+            for c in range(3):
+                first = colors[faces[face, 0], c]
+                level = (
+                    first
+                    + b1 * (colors[faces[face, 1], c] - first)
+                    + b2 * (colors[faces[face, 2], c] - first)
+                )
+                page[row, column, c] = np.uint8(min(max(level + 0.5, 0.0), 255.0))
+            seen[row, column] = True

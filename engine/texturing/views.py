@@ -7,7 +7,7 @@ import cv2
 import numba
 import numpy as np
 
-from engine.core.arrays import F32, F64, I32, U8
+from engine.core.arrays import F32, F64, I32, U8, Bool
 from engine.core.camera import Intrinsics
 from engine.core.frames import Photo
 from engine.core.news import Job, Progress
@@ -49,6 +49,11 @@ class Views:
     sharpness: F32
     usual: F32
 
+    @property
+    def shown(self) -> Bool:
+        """Whether any photograph shows each face, (m,)."""
+        return self.photo[:, 0] >= 0
+
     def trusted(self) -> F32:
         """Return the mean trust (n,) with which photographs show every vertex, 0 unseen to 1."""
         return np.asarray(self.usual[:, 3] / np.maximum(self.usual[:, 4], 1e-12), np.float32)
@@ -73,7 +78,8 @@ def sharpness(photos: Sequence[Photo]) -> F32:
     usual = np.array(
         [np.median(energy[max(i - NEIGHBOURS, 0) : i + NEIGHBOURS + 1]) for i in range(len(photos))]
     )
-    return (energy / np.maximum(usual, 1e-6)).astype(np.float32)
+    # The one is what noise leaves: a blank wall is as sharp as the next.
+    return np.asarray((energy + 1) / (usual + 1), np.float32)
 
 
 def sharpest(photos: Sequence[Photo], count: int) -> list[Photo]:
@@ -132,7 +138,7 @@ def _trust(hits: Hits) -> U8:
     v = np.minimum(np.arange(height), np.arange(height)[::-1]) / BORDER_PX
     u = np.minimum(np.arange(width), np.arange(width)[::-1]) / BORDER_PX
     border = np.minimum.outer(v, u)
-    return (255 * np.clip(np.minimum(inside, border), 0, 1)).astype(np.uint8)
+    return np.asarray(255 * np.clip(np.minimum(inside, border), 0, 1), np.uint8)
 
 
 @numba.njit(nogil=True, cache=True)

@@ -1,5 +1,6 @@
 """A scripted user before the real window, with a fake source, fuser and exporter behind it."""
 
+import threading
 import time
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class FakeStudio:
         self.hold_export = False
         self.tasks = []
         self.scans = []
+        self.make_fuser = FakeFuser
 
     def open(self, spec):
         self.opened.append(spec)
@@ -47,7 +49,7 @@ class FakeStudio:
             if self.open_fault:
                 raise self.open_fault
             scan = ScanController(
-                self.source, lambda info: FakeFuser(lambda frame: time.sleep(self.pace_s))
+                self.source, lambda info: self.make_fuser(lambda frame: time.sleep(self.pace_s))
             )
             self.scans.append(scan)
             return scan
@@ -285,6 +287,41 @@ def test_closing_during_a_scan_asks_first(qtbot, window_of, monkeypatch, answer)
     assert asked == ["Stop the scan?"]
     expected = ScanState.ABORTED if answer == "Yes" else ScanState.SCANNING
     assert scan.port.state is expected
+
+
+def test_closing_does_not_wait_for_a_step_that_holds_on(qtbot, window_of, monkeypatch):
+    yes = QMessageBox.StandardButton.Yes
+    monkeypatch.setattr(QMessageBox, "question", lambda *given: yes)
+    held, go = threading.Event(), threading.Event()
+
+    class Stubborn(FakeFuser):
+        def finish(self):
+            held.set()
+            go.wait(WAIT_MS / 1000)
+            yield from super().finish()
+
+    studio = FakeStudio(FakeSource(count=2), pace_s=0)
+    studio.make_fuser = Stubborn
+    window = window_of(studio)
+    scan = open_demo(qtbot, window)
+    press_space(window)
+    qtbot.waitUntil(held.is_set, timeout=WAIT_MS)
+    assert window.close()
+    assert scan.port.state is ScanState.ABORTED
+    assert scan.port.abort(0) == ("map",)
+    go.set()
+    assert scan.port.abort() == ()
+
+
+def test_notes_about_one_recording_go_when_another_is_opened(qtbot, window_of):
+    studio = FakeStudio(open_fault=BadInput("The folder is empty."))
+    window = window_of(studio)
+    window.open("first")
+    qtbot.waitUntil(lambda: window.toasts.sentences() != [], timeout=WAIT_MS)
+    studio.open_fault = None
+    window.open("second")
+    assert window.toasts.sentences() == []
+    qtbot.waitUntil(lambda: window.scan is not None, timeout=WAIT_MS)
 
 
 def test_scanning_another_starts_afresh(qtbot, window_of):
