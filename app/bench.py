@@ -12,9 +12,10 @@ import numpy as np
 import open3d as o3d
 
 from app.diagnostics import machine, peak_rss_mb, version
+from app.options import checked
 from engine.core.faults import BadInput
 from engine.core.frames import Frame
-from engine.core.grid import BRICK_VOXELS, unpack
+from engine.core.grid import BRICK_VOXELS, Grid, unpack
 from engine.core.news import Progress
 from engine.core.poses import Pose
 from engine.core.settings import DepthSettings, VolumeSettings
@@ -51,14 +52,22 @@ def run_suite(
     """Return one row of figures with the machine they were measured on.
 
     Raises:
-        BadInput: no such suite, or a source without depth.
+        BadInput: no such suite, a voxel or truncation out of range, or a source without depth.
     """
     suites = {"fusion": fusion, "kernels": kernels}
     if suite not in suites:
         raise BadInput(f"There is no suite {suite!r}.", f"Choose one of {', '.join(suites)}.")
     spec = source or DEFAULT_SOURCE
-    settings = VolumeSettings(
-        voxel_m=voxel_m, truncation_vox=truncation_vox, weighting="constant", memory_mb=4096
+    # Before any frame is drawn: a wrong voxel should not cost a minute.
+    Grid(voxel_m)
+    settings = checked(
+        VolumeSettings,
+        {
+            "voxel_m": voxel_m,
+            "truncation_vox": truncation_vox,
+            "weighting": "constant",
+            "memory_mb": 4096,
+        },
     )
     row: dict[str, Any] = {"suite": suite, "source": spec, "voxel_m": voxel_m}
     row |= {"truncation_vox": truncation_vox, "version": version(), "machine": machine()}

@@ -12,7 +12,8 @@ def make_fuser(
     """Return the pipeline for a source; every `hold_out`-th frame, if not 0, only judges.
 
     Raises:
-        BadInput: the source lacks depth, poses or metres, so nothing can be fused from it.
+        BadInput: the source lacks depth or poses, so nothing can be fused from it, or the memory
+            asked for is more than the machine can give.
     """
     if not info.has_depth:
         raise BadInput(
@@ -24,4 +25,10 @@ def make_fuser(
             f"{info.name} has no camera poses, so its frames cannot be put together.",
             "Use a recording that was tracked.",
         )
-    return ScanPipeline(settings, with_texture and info.has_color, hold_out)
+    try:
+        return ScanPipeline(settings, with_texture and info.has_color, hold_out)
+    except (MemoryError, ValueError) as error:
+        raise BadInput(
+            f"This machine cannot give the volume {settings.volume.memory_mb} MB of memory.",
+            "Choose a lower ceiling with --memory-mb; what is beyond it moves to disk.",
+        ) from error

@@ -54,6 +54,8 @@ def prepare_process(is_json: bool) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if is_json:
+        _keep_output_to_ourselves()
     signal.signal(signal.SIGTERM, _end)
     log_path = Path(tempfile.gettempdir()) / f"finescan-{os.getpid()}.log"
     # Made when the first line is written: most runs leave none.
@@ -74,6 +76,13 @@ def prepare_process(is_json: bool) -> None:
         report_fault(fault, is_json, fault.exit_code)
 
     sys.excepthook = crashed
+
+
+def _keep_output_to_ourselves() -> None:
+    """Send what libraries print to standard error; standard output then holds results alone."""
+    sys.stdout.flush()
+    out.file = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
 
 
 def _end(*_: object) -> None:

@@ -32,9 +32,7 @@ class ScanPipeline:
     would only repeat what is known.
     """
 
-    def __init__(
-        self, settings: Settings, with_texture: bool = True, hold_out: int = 0
-    ) -> None:
+    def __init__(self, settings: Settings, with_texture: bool = True, hold_out: int = 0) -> None:
         """Start an empty scan; every `hold_out`-th frame, if not 0, is only kept to judge by."""
         self.settings = settings
         self.meters = Meters()

@@ -68,7 +68,7 @@ class Pose:
         t = np.asarray(translation, dtype=np.float64)
         if not (np.isfinite(q).all() and np.isfinite(t).all()):
             raise BadInput("A pose holds NaN or infinity.")
-        if np.linalg.norm(q) < 1e-9:
+        if np.abs(q).max() < 1e-9:
             raise BadInput("A pose has a quaternion of length zero.")
         return Pose.from_parts(Rotation.from_quat(q).as_matrix(), t)
 

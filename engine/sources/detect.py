@@ -69,11 +69,18 @@ def _is_synthetic(spec: str) -> bool:
 
 
 def _existing(spec: str) -> Path:
-    path = Path(spec).expanduser()
-    if not path.exists():
-        raise BadInput(f"There is nothing at {spec}.", "Check the path for typing errors.")
-    if path.is_dir() and not any(path.iterdir()):
-        raise BadInput(f"The folder {spec} is empty.", "Choose the folder of a recording.")
+    if not spec.strip():
+        raise BadInput("No recording is named.", "Name a folder, an archive or synthetic:room.")
+    try:
+        path = Path(spec).expanduser()
+        if not path.exists():
+            raise BadInput(f"There is nothing at {spec}.", "Check the path for typing errors.")
+        if path.is_dir() and not any(path.iterdir()):
+            raise BadInput(f"The folder {spec} is empty.", "Choose the folder of a recording.")
+    except (OSError, RuntimeError) as error:
+        # A name too long, no permission, the home of an unknown user.
+        reason = getattr(error, "strerror", None) or error
+        raise BadInput(f"{spec[:200]} cannot be opened: {reason}.", "Check the path.") from error
     return path
 
 

@@ -75,14 +75,14 @@ def put_in_order(recording: RawRecording) -> Ordered:
                 pose = _usable(raw.pose)
                 depth_pose = None if raw.depth_pose is None else _usable(raw.depth_pose)
             except BadInput as fault:
-                first_fault = first_fault or f"{raw.name}: {fault.says}"
+                first_fault = first_fault or f"{raw.name}: {fault.says.rstrip('.')}"
                 result.skipped[_BAD_POSE] += 1
             else:
                 result.frames.append(OrderedFrame(index, raw, pose, depth_pose))
     _note_skipped(result, first_fault)
     if not result.frames:
         raise BadInput(
-            f"None of the {len(by_time)} poses of {recording.name} can be used ({first_fault})",
+            f"None of the {len(by_time)} poses of {recording.name} can be used ({first_fault}).",
             "The pose files are damaged or are not camera poses.",
         )
     return result

@@ -225,9 +225,7 @@ def _gather(  # type: ignore[no-untyped-def]
             )
             / (x * x + y * y + z * z) ** 0.5
         )
-        # Fading over the whole picture, so that exposures that differ meet in a slope, not a step.
-        window = (u / width) * (1 - u / width) * (v / height) * (1 - v / height)
-        size = window * max(cosine, 0.02) / (z * z)
+        size = max(cosine, 0.02) / (z * z)
         weight = size * (0.02 + trust[int(v), int(u)] / 255.0)
         row = min(int(v / shrink), small.shape[0] - 1)
         column = min(int(u / shrink), small.shape[1] - 1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.core.grid import BRICK_VOXELS, pack
+from engine.core.grid import BRICK_VOXELS, pack, unpack
 from engine.core.settings import VolumeSettings
 from engine.core.surface import Mesh
 from engine.kernels.integrate import TSDF_ONE, WEIGHT_ONE
@@ -35,8 +35,6 @@ def empty_volume():
 
 def fill(volume, keys, distance_m):
     """Write a distance, seen once with full weight, into bricks, and mark them as changed."""
-    from engine.core.grid import unpack
-
     volume.pool.begin(np.zeros(3))
     slots = volume.pool.create(keys)
     for slot, cell in zip(slots.tolist(), unpack(keys).tolist(), strict=True):

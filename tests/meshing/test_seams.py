@@ -41,7 +41,8 @@ def test_a_ball_across_many_bricks_is_closed_round_and_faces_outward(center, rad
     off = np.linalg.norm(mesh.vertices - np.array(center), axis=1) - radius
     # Distance is linear only along rays; across a voxel its bend is voxel^2 / 8 radius.
     assert abs(off).max() < 0.02**2 / (8 * radius) + 3e-5
-    assert enclosed_m3(mesh) == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.03)
+    share_cut_off = (0.02 / radius) ** 2 + 1e-3  # the mesh is inscribed in the ball
+    assert enclosed_m3(mesh) == pytest.approx(4 / 3 * np.pi * radius**3, rel=share_cut_off)
 
 
 @settings(max_examples=10)
@@ -49,15 +50,12 @@ def test_a_ball_across_many_bricks_is_closed_round_and_faces_outward(center, rad
 def test_any_field_at_all_gives_a_closed_surface(seed, share_inside):
     # Noise meets every ambiguous case, on faces within a brick and between two.
     dice = np.random.default_rng(seed)
-    shell = [np.abs(np.arange(-16, 32)) >= 15]
-
     def noise(points):
         voxel = np.rint(points / 0.02).astype(int)
         inside = dice.random(points.shape[:-1]) < share_inside
         rim = ((voxel <= -16) | (voxel >= 31)).any(axis=-1)
         return np.where(inside & ~rim, -1, 1) * dice.uniform(0.001, 0.1, inside.shape)
 
-    assert shell
     mesh = weld(patches_of(noise, cube_of_bricks(-1, 2)))
     assert len(mesh.faces) > 10_000
     assert open_edges(mesh) == 0
@@ -87,7 +85,7 @@ def test_border_vertices_become_one_and_none_is_moved(ball):
 def test_a_missing_brick_leaves_its_hole_and_no_other(ball):
     whole, part = weld(ball), weld(ball[1:])
     assert len(part.faces) == len(whole.faces) - len(ball[0].faces)
-    assert 0 < open_edges(part) < len(ball[0].vertices)
+    assert 0 < open_edges(part) <= 2 * len(ball[0].vertices)
 
 
 def test_nothing_and_empty_patches_weld_to_an_empty_mesh():

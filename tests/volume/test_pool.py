@@ -129,18 +129,20 @@ class PoolIsADict(RuleBasedStateMachine):
         assert self.pool.resident + self.pool.spilled == len(self.model)
 
     def teardown(self):
-        for n, value in self.model.items():
-            self.pool.begin(np.zeros(3))
-            assert read(self.pool, int(self.pool.slots(np.array([key_of(n)]))[0])) == value
-        self.pool.close()
-        self.patch.stop()
+        try:
+            for n, value in self.model.items():
+                self.pool.begin(np.zeros(3))
+                assert read(self.pool, int(self.pool.slots(np.array([key_of(n)]))[0])) == value
+        finally:
+            self.pool.close()
+            self.patch.stop()
 
     def _named_together(self, numbers):
         self.named |= set(numbers)
 
 
 TestPool = PoolIsADict.TestCase
-TestPool.settings = settings(max_examples=60, stateful_step_count=30)
+TestPool.settings = settings(max_examples=1500, stateful_step_count=30)
 
 
 @pytest.fixture

@@ -1,0 +1,35 @@
+"""Examples that stand below the help of each command."""
+
+SCAN = """\b
+Examples:
+  run_scanner.py scan synthetic:room --out out/room --preset preview
+  run_scanner.py scan recording.r3d --out out/door --max-depth-m 3
+  run_scanner.py scan kitchen/ --out out/kitchen --hold-out 10 --json > kitchen.json
+"""
+
+INFO = """\b
+Example:
+  run_scanner.py info recording/ --sheet sheet.png
+"""
+
+SYNTH = """\b
+Examples:
+  run_scanner.py synth 'synthetic:room?frames=60' --out room-tum --format tum
+  run_scanner.py synth recording.r3d --out as-scannet --format scannet
+"""
+
+EXPORT = """\b
+Examples:
+  run_scanner.py export out/room/mesh.glb --to room.usdz --target ar
+  run_scanner.py export out/room/mesh.glb --to room.stl --target print
+"""
+
+EVALUATE = """\b
+Example:
+  run_scanner.py evaluate out/room/mesh.glb --reference synthetic:room
+"""
+
+BENCH = """\b
+Example:
+  run_scanner.py bench --suite fusion --source kitchen/ --frames 100 --json
+"""

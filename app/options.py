@@ -1,0 +1,48 @@
+"""Options of the command line as checked settings."""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from engine.core.faults import BadInput
+from engine.core.settings import Detail, Settings, preset
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def scan_settings(
+    detail: Detail, voxel_m: float | None, max_depth_m: float | None, memory_mb: int | None
+) -> Settings:
+    """Return the preset with what the options change.
+
+    Raises:
+        BadInput: a value out of range.
+    """
+    changes: dict[str, dict[str, Any]] = {
+        "volume": _given(voxel_m=voxel_m, memory_mb=memory_mb),
+        "depth": _given(max_m=max_depth_m),
+    }
+    tree = preset(detail).model_dump()
+    for branch, values in changes.items():
+        tree[branch].update(values)
+    return checked(Settings, tree)
+
+
+def checked(kind: type[Model], values: dict[str, Any]) -> Model:
+    """Return settings of a kind made from a tree of values.
+
+    Raises:
+        BadInput: an unknown key or a value out of range; the sentence names it.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInput(
+            f"The setting {where} cannot be {first['input']!r}: {first['msg']}."
+        ) from None
+
+
+def _given(**options: float | None) -> dict[str, float]:
+    return {name: value for name, value in options.items() if value is not None}
