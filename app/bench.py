@@ -133,7 +133,7 @@ def growth(spec: str, settings: VolumeSettings, limit: int) -> dict[str, Any]:
 
 def kernels(spec: str, settings: VolumeSettings, limit: int, on_progress: Report) -> dict[str, Any]:
     """Return the compiled kernel's time for one view beside the plain torch definition's."""
-    frame = _load(spec, min(limit, 2), on_progress)[0]
+    frame = _load(spec, min(limit, WARM_UP), on_progress)[0]
     volume = Volume(settings)
     volume.add(frame)
     keys = volume.pool.keys()

@@ -46,7 +46,9 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as wrong:
-        usage = BadInput(wrong.format_message(), "Add --help to see what is possible.")
+        usage = BadInput(
+            f"{wrong.format_message().rstrip('.')}.", "Add --help to see what is possible."
+        )
         console.report_fault(usage, is_json, wrong.exit_code)
         sys.exit(wrong.exit_code)
     except Cancelled as stopped:

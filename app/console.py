@@ -57,6 +57,8 @@ def prepare_process(is_json: bool) -> None:
     if is_json:
         _keep_output_to_ourselves()
     signal.signal(signal.SIGTERM, _end)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     log_path = Path(tempfile.gettempdir()) / f"finescan-{os.getpid()}.log"
     # Made when the first line is written: most runs leave none.
     logging.basicConfig(
@@ -68,6 +70,8 @@ def prepare_process(is_json: bool) -> None:
     def crashed(
         kind: type[BaseException], error: BaseException, where: TracebackType | None
     ) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            return
         log.critical("Crashed", exc_info=(kind, error, where))
         fault = Fault(
             f"Finescan itself failed: {kind.__name__}: {error}.",
@@ -80,14 +84,16 @@ def prepare_process(is_json: bool) -> None:
 
 def _keep_output_to_ourselves() -> None:
     """Send what libraries print to standard error; standard output then holds results alone."""
+    if sys.stdout is None:
+        return  # closed by whoever started us
     sys.stdout.flush()
     out.file = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
 
 def _end(*_: object) -> None:
-    # As an exception, so that drafts and temporary folders are cleared on the way out.
-    sys.exit(128 + signal.SIGTERM)
+    # As Ctrl-C does, so that drafts and temporary folders are cleared on the way out.
+    raise KeyboardInterrupt
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from app.pipeline import ScanPipeline
 from app.rows import as_json
 from app.scan import NotNow, ScanController
 from app.tracks import LONGEST, chosen_track
-from engine.core.faults import BadInput, Cancelled, CannotWrite
+from engine.core.faults import BadInput, Cancelled, CannotWrite, Fault, Severity
 from engine.core.frames import Photo
 from engine.core.news import Progress, ScanState
 from engine.core.settings import Settings
@@ -34,6 +34,8 @@ from engine.sources.synthetic import SyntheticSource
 POLL_S = 0.02
 # A scan needs room for its mesh, texture and preview; less than this and it would end in tears.
 DISK_NEEDED_MB = 200
+# Faults that cost a frame, not the scan.
+PASSING = (Severity.IGNORE.value, Severity.DEGRADE.value)
 STOPPED = "Stopped as asked before the end of the recording."
 
 
@@ -93,7 +95,7 @@ def scan(
                 metrics = _metrics(source, surface, settings, pipeline.withheld)
             seconds["total"] = round(time.perf_counter() - started, 3)
             report: dict[str, Any] = {
-                "source": _source_row(info, source, drive.broke_off),
+                "source": _source_row(info, source, drive),
                 "frames_read": drive.frames_read,
                 "frames_used": pipeline.frames_used,
                 "keyframes": len(pipeline.album.photos()),
@@ -152,9 +154,9 @@ class _timed:
 
 
 def _prepare(out: Path) -> None:
-    if out.is_file():
-        raise BadInput(f"{out} is a file, not a folder.", "Name another with --out.")
     try:
+        if out.is_file():
+            raise BadInput(f"{out} is a file, not a folder.", "Name another with --out.")
         out.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryDirectory(dir=out, prefix=".finescan-").cleanup()
         free_mb = shutil.disk_usage(out).free / 2**20
@@ -176,6 +178,8 @@ class _Drive:
     frames_read: int = 0
     seconds: float = 0.0
     broke_off: str | None = None
+    not_fused: int = 0
+    first_reason: str = ""
 
 
 def _drive(
@@ -187,6 +191,7 @@ def _drive(
     """Run the scan to its end, whatever ends it."""
     started = time.perf_counter()
     drive = _Drive()
+    lost: Fault | None = None
     controller.start()
     while True:
         news = controller.poll()
@@ -194,6 +199,10 @@ def _drive(
             drive.frames_read = news.stats.frames_read
             drive.seconds = time.perf_counter() - started
             on_progress(Progress("scan", drive.frames_read, info.frame_count or 0))
+        for fault in news.faults:
+            if fault.severity in PASSING:
+                drive.not_fused += 1
+                drive.first_reason = drive.first_reason or fault.says
         if news.progress is not None:
             on_progress(news.progress)
         if news.state is ScanState.DONE:
@@ -201,12 +210,12 @@ def _drive(
         if news.state is ScanState.FAILED and controller.failure is not None:
             if drive.broke_off == STOPPED and isinstance(controller.failure, BadInput):
                 raise Cancelled("Stopped before there was a surface.", "Nothing was written.")
-            raise controller.failure
+            raise controller.failure if lost is None or drive.frames_read else lost
         if news.state is ScanState.PAUSED and controller.failure is not None:
-            if drive.frames_read == 0:
-                raise controller.failure
-            # The source broke off. What it gave is kept and finished; the report says so.
-            drive.broke_off = str(controller.failure)
+            # The source broke off. What it gave is kept and finished, fused by now or still on
+            # its way; the report says so.
+            lost = controller.failure
+            drive.broke_off = str(lost)
             controller.finish()
         if is_stopped() and news.state is ScanState.SCANNING and _finished(controller):
             drive.broke_off = STOPPED
@@ -242,13 +251,17 @@ def _metrics(
     return compare_renders(surface, withheld).as_json() if withheld else {}
 
 
-def _source_row(info: SourceInfo, source: FrameSource, broke_off: str | None) -> dict[str, Any]:
+def _source_row(info: SourceInfo, source: FrameSource, drive: _Drive) -> dict[str, Any]:
+    skipped, warnings = dict(source.skipped), list(info.warnings)
+    if drive.not_fused:
+        skipped["could not be fused"] = drive.not_fused
+        warnings.append(f"{drive.not_fused} frames could not be fused. {drive.first_reason}")
     return {
         "name": info.name,
         "layout": info.layout,
         "convention": info.convention,
         "notes": list(info.notes),
-        "warnings": list(info.warnings),
-        "skipped": dict(source.skipped),
-        "broke_off": broke_off,
+        "warnings": warnings,
+        "skipped": skipped,
+        "broke_off": drive.broke_off,
     }

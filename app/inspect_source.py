@@ -9,8 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from app.files import write_whole
 from app.preview import preview
-from engine.core.faults import BadInput, CannotWrite
+from engine.core.faults import BadInput
 from engine.core.frames import Frame
 from engine.sources.base import FrameSource
 
@@ -66,11 +67,7 @@ def contact_sheet(source: FrameSource, path: Path) -> None:
     for i, picture in enumerate(pictures):
         y, x = i // SHEET_COLUMNS * height, i % SHEET_COLUMNS * SHEET_WIDTH_PX
         sheet[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
-    except OSError as error:
-        raise CannotWrite(f"{path} cannot be written ({error.strerror}).") from error
+    write_whole(path, cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
 
 
 def write_trajectory(source: FrameSource, path: Path) -> None:
@@ -84,10 +81,7 @@ def write_trajectory(source: FrameSource, path: Path) -> None:
         if frame.T_world_cam is not None:
             numbers = (*frame.T_world_cam.translation, *frame.T_world_cam.quaternion())
             lines.append(f"{frame.t_ns / 1e9:.6f} " + " ".join(f"{n:.9f}" for n in numbers))
-    try:
-        path.write_text("\n".join(lines) + "\n")
-    except OSError as error:
-        raise CannotWrite(f"{path} cannot be written ({error.strerror}).") from error
+    write_whole(path, ("\n".join(lines) + "\n").encode())
 
 
 def _every(source: FrameSource, step: int) -> Iterator[Frame]:

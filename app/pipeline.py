@@ -97,7 +97,10 @@ class ScanPipeline:
             with self.meters.stage("simplify"):
                 mesh = simplify(mesh, wanted)
         photos = self.album.photos()
-        if not self._with_texture or not photos:
+        if not photos:
+            # Nothing coloured the voxels: no colour is truer than their grey.
+            return Mesh(mesh.vertices, mesh.faces)
+        if not self._with_texture:
             return mesh
         with self.meters.stage("texture"):
             return (yield from texture(mesh, photos, self.settings.texture))

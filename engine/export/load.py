@@ -23,6 +23,8 @@ from engine.export.usdz import read_usdz
 from engine.export.weld import welded
 
 _MAX_FILE_BYTES = 4 << 30
+# In any unit; areas and distances of corners farther out would overflow.
+_FARTHEST = 1e9
 _NOTE = re.compile(rb"finescan up=([yz]) unit_m=([0-9.e+-]{1,12})")
 _NOTE_WITHIN_BYTES = 4096
 
@@ -38,7 +40,9 @@ def load_mesh(path: Path, target: str | None = None) -> Mesh | TexturedMesh:
         BadInput: no such file, unknown ending, damaged, empty, or too large.
     """
     file_format = format_of(path)
-    if not path.is_file():
+    with _explained(path):
+        is_file = path.is_file()
+    if not is_file:
         raise BadInput(f"There is no file {path}.", "Check the path.")
     if path.stat().st_size > _MAX_FILE_BYTES:
         raise BadInput(f"{path.name} is larger than 4 GB.", "Simplify it in another program first.")
@@ -53,6 +57,8 @@ def load_mesh(path: Path, target: str | None = None) -> Mesh | TexturedMesh:
         raise BadInput(f"{path.name} holds no triangles.", "Choose a file with a surface.")
     if not np.isfinite(mesh.vertices).all():
         raise BadInput(f"{path.name} has corners at NaN or infinity.", "The file may be damaged.")
+    if np.abs(mesh.vertices).max() > _FARTHEST:
+        raise BadInput(f"{path.name} has corners too far away.", "The file may be damaged.")
     world = Mesh(frame.to_world(mesh.vertices), mesh.faces, mesh.colors)
     if not file_format.shares_vertices:
         return welded(world)
@@ -103,7 +109,7 @@ def _decode_linear_colors(part: dict[str, Any]) -> None:
 
 def _from_trimesh(found: trimesh.Trimesh) -> Mesh | TexturedMesh:
     vertices = np.asarray(found.vertices, np.float32)
-    faces = np.asarray(found.faces, np.int32)
+    faces = np.asarray(found.faces, np.int32).reshape(-1, 3)
     visual = found.visual
     if visual.kind == "texture":
         texture = _texture_of(visual.material)

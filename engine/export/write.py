@@ -120,9 +120,13 @@ def _write(
 
 
 def _check_place(path: Path) -> None:
-    if not path.parent.is_dir():
+    try:
+        has_folder, is_folder = path.parent.is_dir(), path.is_dir()
+    except OSError as error:
+        raise BadInput(f"{path.name[:80]} cannot be a file name: {error.strerror}.") from error
+    if not has_folder:
         raise BadInput(f"The folder {path.parent} does not exist.", "Create it or choose another.")
-    if path.is_dir():
+    if is_folder:
         raise BadInput(f"{path} is a folder.", "Choose a file name in it.")
 
 

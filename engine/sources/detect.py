@@ -79,7 +79,7 @@ def _existing(spec: str) -> Path:
             raise BadInput(f"The folder {spec} is empty.", "Choose the folder of a recording.")
     except (OSError, RuntimeError) as error:
         # A name too long, no permission, the home of an unknown user.
-        reason = getattr(error, "strerror", None) or error
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
         raise BadInput(f"{spec[:200]} cannot be opened: {reason}.", "Check the path.") from error
     return path
 

@@ -24,6 +24,11 @@ _TAIL_BYTES = 65536
 _COLOR_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
+def _called(path: Path) -> str:
+    """Return a picture's name with its folder: colour and depth often share the rest."""
+    return f"{path.parent.name}/{path.name}"
+
+
 def read_bytes(path: Path) -> bytes:
     """Return the content of a picture file.
 
@@ -33,12 +38,12 @@ def read_bytes(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise BadFrame(f"The picture {path.name} is missing.") from None
+        raise BadFrame(f"The picture {_called(path)} is missing.") from None
     except (OSError, ValueError) as error:
         # A name from a damaged list may hold characters that no file name has.
-        raise BadFrame(f"The picture {path.name!r} cannot be read ({error}).") from error
+        raise BadFrame(f"The picture {_called(path)!r} cannot be read ({error}).") from error
     if not data:
-        raise BadFrame(f"The picture {path.name} is empty.")
+        raise BadFrame(f"The picture {_called(path)} is empty.")
     return data
 
 
@@ -48,7 +53,7 @@ def read_size(path: Path) -> tuple[int, int]:
     Raises:
         BadFrame: missing, damaged, or of a size no camera has.
     """
-    return _check_container(read_bytes(path), path.name)
+    return _check_container(read_bytes(path), _called(path))
 
 
 def first_size(paths: Sequence[Path]) -> tuple[int, int]:
@@ -76,7 +81,7 @@ def read_color(path: Path) -> U8:
     Raises:
         BadFrame: missing, damaged, a depth picture, or of a size no camera has.
     """
-    return decode_color(read_bytes(path), path.name)
+    return decode_color(read_bytes(path), _called(path))
 
 
 def decode_color(data: bytes, name: str) -> U8:
@@ -123,7 +128,7 @@ def read_u16(path: Path) -> U16:
     Raises:
         BadFrame: missing, damaged, or not 16-bit grey.
     """
-    return decode_u16(read_bytes(path), path.name)
+    return decode_u16(read_bytes(path), _called(path))
 
 
 def decode_u16(data: bytes, name: str) -> U16:
@@ -153,7 +158,7 @@ def read_grey(path: Path) -> U8:
     Raises:
         BadFrame: missing, damaged, or not 8-bit grey.
     """
-    return decode_grey(read_bytes(path), path.name)
+    return decode_grey(read_bytes(path), _called(path))
 
 
 def decode_grey(data: bytes, name: str) -> U8:
@@ -178,12 +183,12 @@ def read_depth_npy(path: Path, unit_m: float = 1.0) -> F32:
     try:
         picture = np.load(path, allow_pickle=False)
     except FileNotFoundError:
-        raise BadFrame(f"The picture {path.name} is missing.") from None
+        raise BadFrame(f"The picture {_called(path)} is missing.") from None
     except (ValueError, OSError, EOFError) as error:
-        raise BadFrame(f"The depth file {path.name} is damaged ({error}).") from error
+        raise BadFrame(f"The depth file {_called(path)} is damaged ({error}).") from error
     if not isinstance(picture, np.ndarray) or picture.ndim != 2 or picture.dtype.kind not in "fu":
-        raise BadFrame(f"The depth file {path.name} does not hold one picture of numbers.")
-    check_size(picture, path.name)
+        raise BadFrame(f"The depth file {_called(path)} does not hold one picture of numbers.")
+    check_size(picture, _called(path))
     return np.multiply(picture, np.float32(unit_m), dtype=np.float32)
 
 
@@ -194,17 +199,17 @@ def read_depth_exr(path: Path) -> F32:
         BadFrame: missing, damaged, or more than one channel.
     """
     if not path.is_file():
-        raise BadFrame(f"The picture {path.name} is missing.")
+        raise BadFrame(f"The picture {_called(path)} is missing.")
     try:
         with OpenEXR.File(str(path), separate_channels=True) as file:
             pictures = [channel.pixels for channel in file.channels().values()]
     except (RuntimeError, ValueError) as error:
-        raise BadFrame(f"The picture {path.name} is damaged.") from error
+        raise BadFrame(f"The picture {_called(path)} is damaged.") from error
     # Some writers repeat depth in R, G and B.
     first = pictures[0]
     if any(not np.array_equal(first, other, equal_nan=True) for other in pictures[1:]):
-        raise BadFrame(f"The picture {path.name} is in colour where depth was expected.")
-    check_size(first, path.name)
+        raise BadFrame(f"The picture {_called(path)} is in colour where depth was expected.")
+    check_size(first, _called(path))
     return np.asarray(first, np.float32)
 
 

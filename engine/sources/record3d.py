@@ -35,6 +35,9 @@ def sniff(path: Path) -> bool:
     if path.is_dir():
         return _export_base(path) is not None or _only_archive(path) is not None
     names = member_names(path)
+    if path.suffix.lower() == ".r3d":
+        # Whole or not: reading it says what is wrong, which a list of formats would not.
+        return True
     return "metadata" in names and any(name.startswith("rgbd/") for name in names)
 
 

@@ -28,7 +28,7 @@ _LEAST_OVERLAP = 0.08
 _FAR = 1e9
 
 # Depth written in another unit is off by one of these.
-_UNIT_SLIPS = (0.1, 0.2, 0.25, 0.5, 2.0, 4.0, 5.0, 10.0)
+_UNIT_SLIPS = (0.001, 0.01, 0.1, 0.2, 0.25, 0.5, 2.0, 4.0, 5.0, 10.0, 100.0, 1000.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from engine.texturing.texels import inside
 from engine.texturing.views import Views, camera_row
 
 # Photographs blended at one point.
-BLENDED = 6
+BLENDED = 9
 # How steeply the better photograph wins: weights are raised to this power.
-POWER = 1.0
+POWER = 0.5
 # A sample this far (levels) from the blend counts half; three times as far, a tenth.
 OUTLIER_LEVELS = 20.0
 

@@ -8,12 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.arrays import F64, I32, I64, Bool
-from engine.core.faults import CannotWrite, Fault
+from engine.core.faults import CannotWrite, Severity
 from engine.core.grid import unpack
 from engine.kernels.hashing import EMPTY, KeyTable
 
 # Bricks leave memory this many at a time: few enough that no frame waits for the disk.
 EVICT_AT_ONCE = 64
+
+
+class OutOfRoom(CannotWrite):
+    """There is no room for more bricks; what is in the volume stays as it is."""
+
+    severity = Severity.DEGRADE
 
 
 class Pool:
@@ -127,7 +133,7 @@ class Pool:
         movable: Bool = (self.key_of != EMPTY) & (self.stamps != self.stamp)
         candidates = np.flatnonzero(movable)
         if len(candidates) < count:
-            raise Fault(
+            raise OutOfRoom(
                 "One picture alone needs more of the volume than the memory ceiling allows.",
                 "Raise the memory ceiling, or use larger voxels or a shorter range.",
             )
@@ -136,9 +142,14 @@ class Pool:
         leaving_count = min(len(candidates), max(count, EVICT_AT_ONCE))
         farthest = np.argpartition(-distance, leaving_count - 1)[:leaving_count]
         leaving = candidates[farthest].astype(np.int32)
-        for slot in leaving.tolist():
-            self._write(slot)
-        self.remove(leaving)
+        written: list[int] = []
+        try:
+            for slot in leaving.tolist():
+                self._write(slot)
+                written.append(slot)
+        finally:
+            # When the disk fills up midway, no cell may be in both places.
+            self.remove(np.array(written, np.int32))
 
     def _return(self, keys: I64) -> None:
         slots = self._room_for(len(keys))
@@ -154,17 +165,20 @@ class Pool:
         self._enter(keys, slots)
 
     def _write(self, slot: int) -> None:
-        place = self._spill_free.pop() if self._spill_free else len(self._spilled)
+        place = self._spill_free[-1] if self._spill_free else len(self._spilled)
         try:
             with self._file().open("r+b") as file:
                 file.seek(place * self.cell_bytes)
                 for layer in self.layers.values():
                     file.write(layer[slot].tobytes())
         except OSError as error:
-            raise CannotWrite(
+            raise OutOfRoom(
                 f"The volume outgrew memory and could not move to disk ({error.strerror}).",
                 "Free space in the temporary folder or raise the memory ceiling.",
             ) from error
+        # Only now: a place that could not be written stays free.
+        if self._spill_free:
+            self._spill_free.pop()
         self._spilled[int(self.key_of[slot])] = place
 
     def _file(self) -> Path:

@@ -3,14 +3,14 @@
 import numpy as np
 
 from engine.core.arrays import I32, I64
-from engine.core.faults import BadInput, Fault, Severity
+from engine.core.faults import BadInput
 from engine.core.frames import Frame
 from engine.core.grid import BRICK_VOXELS, Grid, unpack
 from engine.core.settings import VolumeSettings
 from engine.kernels.integrate import MAX_MEASUREMENTS, Layers, Rule, View
 from engine.kernels.integrate_numba import integrate, touch
 from engine.volume.ledger import Ledger
-from engine.volume.pool import Pool
+from engine.volume.pool import OutOfRoom, Pool
 
 BRICK = (BRICK_VOXELS,) * 3
 
@@ -47,15 +47,13 @@ class Volume:
         """Fuse a frame that has depth and a pose; return how many bricks it changed.
 
         Raises:
-            Fault: more frames than a voxel's sum can hold, or no room in memory and on disk.
+            OutOfRoom: more frames than a voxel's sum can hold, or no room in memory and on disk.
         """
         if len(self.frames) >= MAX_MEASUREMENTS:
-            fault = Fault(
+            raise OutOfRoom(
                 f"The volume holds {MAX_MEASUREMENTS} pictures and takes no more.",
                 "Finish this scan and start another.",
             )
-            fault.severity = Severity.DEGRADE
-            raise fault
         changed = self._fuse(frame, 1)
         self.frames[frame.index] = self.frames.get(frame.index, 0) + 1
         return changed

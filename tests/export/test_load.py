@@ -88,3 +88,18 @@ def test_foreign_glb_is_textured_and_upright(name, faces):
     low, high = surface.mesh.bounds_m()
     if name == "lantern":
         assert np.argmax(high - low) == 2, "a lamp post stands along +Z"
+
+
+def test_corners_beyond_all_measure_are_refused(tmp_path):
+    path = tmp_path / "far.obj"
+    path.write_text("v 1e30 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    with pytest.raises(BadInput, match="too far away"):
+        load_mesh(path)
+
+
+def test_names_the_system_refuses_are_said(tmp_path):
+    path = tmp_path / f"{'x' * 300}.obj"
+    with pytest.raises(BadInput):
+        load_mesh(path)
+    with pytest.raises(BadInput, match="cannot be a file name"):
+        finish(export(textured_ball(), path))

@@ -50,6 +50,7 @@ def test_a_ball_across_many_bricks_is_closed_round_and_faces_outward(center, rad
 def test_any_field_at_all_gives_a_closed_surface(seed, share_inside):
     # Noise meets every ambiguous case, on faces within a brick and between two.
     dice = np.random.default_rng(seed)
+
     def noise(points):
         voxel = np.rint(points / 0.02).astype(int)
         inside = dice.random(points.shape[:-1]) < share_inside

@@ -61,3 +61,9 @@ def test_synthetic_worlds_are_named_without_looking_at_the_disk(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BadInput, match="The folder synthetic is empty"):
         detect("synthetic")
+
+
+@pytest.mark.parametrize("spec", ["x" * 5000, "~nosuchuser/scan", " "])
+def test_paths_the_system_refuses_are_said(spec: str) -> None:
+    with pytest.raises(BadInput):
+        open_source(spec)

@@ -194,7 +194,7 @@ def test_an_entry_larger_than_its_picture_can_be_is_not_read(archive: Path) -> N
 
 
 def test_an_archive_without_metadata_or_pictures_is_refused(archive: Path) -> None:
-    assert not record3d.sniff(repacked(archive, {"metadata": None}))
+    assert record3d.sniff(repacked(archive, {"metadata": None}))
     with pytest.raises(BadInput, match="has no metadata"):
         record3d.read(repacked(archive, {"metadata": None}))
     nothing = {f"rgbd/{n}.jpg": None for n in range(4)}
@@ -217,3 +217,10 @@ def test_a_cut_archive_is_refused(archive: Path) -> None:
         record3d.sniff(archive)
     with pytest.raises(BadInput, match="cut off"):
         record3d.read(archive)
+
+
+def test_an_empty_archive_is_called_damaged_not_unknown(tmp_path: Path) -> None:
+    (tmp_path / "walk.r3d").touch()
+    assert record3d.sniff(tmp_path / "walk.r3d")
+    with pytest.raises(BadInput, match="cut off"):
+        record3d.read(tmp_path / "walk.r3d")

@@ -133,3 +133,14 @@ def test_an_empty_recording_is_refused() -> None:
 def test_the_shortest_recordings_open(count: int, step_ns: int) -> None:
     source = Recording(recording(walk(count), step_ns=step_ns))
     assert [frame.segment for frame in source.frames()] == [0] * count
+
+
+def test_poses_beyond_the_earth_are_left_out() -> None:
+    raw = recording()
+    frames = list(raw.frames)
+    far = np.array(frames[3].pose)
+    far[0, 3] = 1.1e7
+    frames[3] = replace(frames[3], pose=far)
+    source = Recording(replace(raw, frames=tuple(frames)))
+    assert source.skipped == {"pose not usable": 1}
+    assert source.describe().details["track_frames"] == [11]

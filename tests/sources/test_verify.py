@@ -110,3 +110,15 @@ def test_verification_is_quick() -> None:
     started = time.process_time()
     Recording(raw)
     assert time.process_time() - started < 1.5
+
+
+@pytest.mark.parametrize("factor", [1000.0, 0.001])
+def test_poses_in_millimetres_are_named(factor: float) -> None:
+    raw = recording()
+    frames = []
+    for frame in raw.frames:
+        pose = np.array(frame.pose)
+        pose[:3, 3] *= factor
+        frames.append(replace(frame, pose=pose))
+    info = Recording(replace(raw, frames=tuple(frames))).describe()
+    assert any(f"multiplied by {factor:g}" in warning for warning in info.warnings)

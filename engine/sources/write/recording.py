@@ -45,9 +45,12 @@ def write_recording(source: FrameSource, folder: Path, layout: str) -> Job[Path]
         if folder.is_dir():
             folder.rmdir()
         (draft / folder.name).rename(folder)
-    except (OSError, FFmpegError) as error:
+    except (OSError, FFmpegError, CannotWrite) as error:
+        # A journal that fails says what is safe in it; here the draft goes as a whole.
+        cause = error.__cause__ if isinstance(error, CannotWrite) else error
         raise CannotWrite(
-            f"The recording could not be written to {folder} ({error.strerror or error}).",
+            f"The recording could not be written to {folder} "
+            f"({getattr(cause, 'strerror', None) or error}).",
             "Make room or choose another folder.",
         ) from error
     finally:
