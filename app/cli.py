@@ -171,6 +171,11 @@ def scan(
         f"{report['frames_used']} of {report['frames_read']} frames, {report['faces']:,} faces, "
         f"{report['surface_m2']:.1f} m2, {size} m, {report['seconds']['total']:.1f} s"
     )
+    if report["volume"]["on_disk_mb"]:
+        console.out.print(
+            f"  The volume reached its ceiling of {report['settings']['volume']['memory_mb']} MB; "
+            f"{report['volume']['on_disk_mb']:.0f} MB of it moved to disk."
+        )
     for name, value in report["metrics"].items():
         if isinstance(value, float):
             console.out.print(f"  {name:<18} {value:.4f}")

@@ -109,6 +109,7 @@ def scan(
                     "bricks": pipeline.volume.pool.resident,
                     "bricks_on_disk": pipeline.volume.pool.spilled,
                     "memory_mb": round(pipeline.volume.used_mb, 1),
+                    "on_disk_mb": round(pipeline.volume.on_disk_mb, 1),
                 },
                 "metrics": metrics,
                 "settings": settings.model_dump(),

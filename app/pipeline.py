@@ -17,6 +17,7 @@ from engine.meshing.seams import weld
 from engine.meshing.simplify import fill_holes, remove_islands, simplify
 from engine.runtime.meters import Meters
 from engine.texturing.bake import texture
+from engine.volume.pool import OutOfRoom
 from engine.volume.volume import Volume
 
 # Photographs kept to judge by: more would say the same and cost memory.
@@ -66,10 +67,15 @@ class ScanPipeline:
         with self.meters.stage("fuse"):
             self.volume.add(cleaned)
         with self.meters.stage("mesh"):
-            patches = self.mesher.update(self.volume.ledger.take("mesh"))
+            patches = self._mesh()
         self._remember(frame)
         self.frames_used += 1
         return patches
+
+    @property
+    def on_disk_mb(self) -> float:
+        """How much of the volume had to leave memory for the disk."""
+        return self.volume.on_disk_mb
 
     def finish(self) -> Job[Mesh | TexturedMesh]:
         """Return the job that welds, cleans, reduces and textures everything added.
@@ -118,6 +124,15 @@ class ScanPipeline:
             self.album.offer(frame)
         elif frame.depth_m is not None:
             self._depth_album.offer(replace(frame, color=depth_picture(frame.depth_m)))
+
+    def _mesh(self) -> list[MeshPatch]:
+        changed = self.volume.ledger.take("mesh")
+        try:
+            return self.mesher.update(changed)
+        except OutOfRoom:
+            # What could not be meshed now is still owed.
+            self.volume.ledger.mark(changed)
+            raise
 
     def _withhold(self, frame: Frame, T_world_cam: Pose) -> None:
         if frame.color is not None and len(self.withheld) < MAX_WITHHELD:

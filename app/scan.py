@@ -41,6 +41,11 @@ class Fuser(Protocol):
         """Fuse one frame and return the patches that changed; no faces means an empty cell."""
         ...
 
+    @property
+    def on_disk_mb(self) -> float:
+        """How much of the scan had to leave memory for the disk."""
+        ...
+
     def finish(self) -> Job[Mesh | TexturedMesh]:
         """Return the job that makes the final mesh of everything added."""
         ...
@@ -302,10 +307,10 @@ class ScanController:
                 counts.faces += len(patch.faces) - faces_of.get(patch.key, 0)
                 faces_of[patch.key] = len(patch.faces)
                 self._patches.put(patch.key, patch)
-            self._last_stats = self._stats_now(counts, rate.tick())
+            self._last_stats = self._stats_now(counts, rate.tick(), fuser.on_disk_mb)
             self._stats.put(self._last_stats)
 
-    def _stats_now(self, counts: _MapCounts, per_second: float) -> ScanStats:
+    def _stats_now(self, counts: _MapCounts, per_second: float, on_disk_mb: float) -> ScanStats:
         frames = self._frames.counters()
         return ScanStats(
             frames_read=frames.offered,
@@ -313,6 +318,7 @@ class ScanController:
             frames_total=self.info.frame_count or 0,
             dropped=frames.dropped + counts.skipped,
             faces=counts.faces,
+            on_disk_mb=on_disk_mb,
             frames_per_second=per_second,
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.jobs import Task
 from app.scan import Fuser, ScanController
+from app.tracks import chosen_track
 from engine.core.news import Job, Progress, ScanState
 from engine.core.settings import Settings
 from engine.core.surface import Mesh, TexturedMesh
@@ -85,7 +86,7 @@ class Studio:
 
     def _opened(self, spec: str) -> Job[ScanController]:
         yield Progress("Opening the recording", 0)
-        source = self._open_source(spec)
+        source = chosen_track(self._open_source(spec))
         yield Progress("Looking at its first frames", 0)
         if self._prepare is not None:
             yield from self._prepare()

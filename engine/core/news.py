@@ -45,15 +45,14 @@ class TrackView:
 
 @dataclass(frozen=True, slots=True)
 class ScanStats:
-    """Counters of a running scan."""
+    """Counters of a running scan; `on_disk_mb` of the volume had to leave memory."""
 
     frames_read: int = 0
     frames_used: int = 0
     frames_total: int = 0
-    keyframes: int = 0
     dropped: int = 0
     faces: int = 0
-    volume_mb: float = 0.0
+    on_disk_mb: float = 0.0
     frames_per_second: float = 0.0
 
 

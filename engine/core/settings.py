@@ -67,8 +67,10 @@ class MeshSettings(_Branch):
     """From the volume to the finished mesh."""
 
     min_weight: float = Field(
-        0.15, ge=0, description="A voxel of less total weight carries no surface. One measurement "
-        "from a metre or nearer weighs 1, from two metres a quarter."
+        0.15,
+        ge=0,
+        description="A voxel of less total weight carries no surface. One measurement "
+        "from a metre or nearer weighs 1, from two metres a quarter.",
     )
     min_island_faces: int = Field(200, ge=0, description="Loose pieces smaller than this go.")
     max_hole_edges: int = Field(40, ge=0, description="Holes with a shorter rim are closed.")

@@ -153,15 +153,20 @@ class Pool:
 
     def _return(self, keys: I64) -> None:
         slots = self._room_for(len(keys))
-        for key, slot in zip(keys.tolist(), slots.tolist(), strict=True):
-            place = self._spilled.pop(key)
+        try:
             with self._file().open("rb") as file:
-                file.seek(place * self.cell_bytes)
-                for layer in self.layers.values():
-                    layer[slot] = np.frombuffer(file.read(layer[slot].nbytes), layer.dtype).reshape(
-                        layer[slot].shape
-                    )
-            self._spill_free.append(place)
+                for key, slot in zip(keys.tolist(), slots.tolist(), strict=True):
+                    file.seek(self._spilled[key] * self.cell_bytes)
+                    for layer in self.layers.values():
+                        cell = file.read(layer[slot].nbytes)
+                        layer[slot] = np.frombuffer(cell, layer.dtype).reshape(layer[slot].shape)
+        except (OSError, ValueError) as error:
+            self.remove(slots)
+            raise OutOfRoom(
+                f"The part of the volume that is on disk cannot be read ({error}).",
+                "Finish the scan: the surface made so far is kept.",
+            ) from error
+        self._spill_free.extend(self._spilled.pop(key) for key in keys.tolist())
         self._enter(keys, slots)
 
     def _write(self, slot: int) -> None:

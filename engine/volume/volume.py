@@ -80,6 +80,11 @@ class Volume:
         """Memory the bricks in memory take."""
         return self.pool.resident * self.pool.cell_bytes / 2**20
 
+    @property
+    def on_disk_mb(self) -> float:
+        """What the bricks on disk would take in memory."""
+        return self.pool.spilled * self.pool.cell_bytes / 2**20
+
     def close(self) -> None:
         """Let go of what is on disk."""
         self.pool.close()

@@ -117,6 +117,7 @@ class FakeFuser:
         self.threads = {threading.current_thread().name}
         self.patches = {}
         self.is_closed = False
+        self.on_disk_mb = 0.0
 
     def add(self, frame):
         self.before_add(frame)

@@ -16,6 +16,7 @@ from engine.core.settings import (
 )
 from engine.core.surface import Mesh, TexturedMesh
 from engine.meshing.seams import weld
+from engine.volume.pool import OutOfRoom
 from tests.export.shapes import finish
 from tests.scenes import BALL_CENTER, BALL_RADIUS, WALL_Y, ball_and_wall, orbit
 
@@ -179,3 +180,20 @@ def test_closing_lets_go_of_what_the_volume_put_on_disk(make, frames):
     pipeline.close()
     assert not spilled.exists()
     pipeline.close()
+
+
+def test_what_could_not_be_meshed_stays_owed(make, frames, monkeypatch):
+    pipeline = make()
+
+    def full(_):
+        raise OutOfRoom("No room.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(pipeline.mesher, "update", full)
+        with pytest.raises(OutOfRoom):
+            pipeline.add(frames[0])
+    pipeline.add(moved(frames[0], 1, 0.02))
+    whole = make()
+    whole.add(frames[0])
+    whole.add(moved(frames[0], 1, 0.02))
+    assert sorted(pipeline.mesher.patches) == sorted(whole.mesher.patches)

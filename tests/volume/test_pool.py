@@ -203,3 +203,20 @@ def test_nothing_goes_to_disk_while_there_is_room(tight):
     tight.create(line(0, CAPACITY))
     assert tight.spilled == 0
     assert tight._folder is None
+
+
+def test_a_disk_that_cannot_be_read_is_said_and_keeps_what_is_in_memory(tight):
+    keys = np.array([key_of(n) for n in range(CAPACITY)])
+    tight.begin(np.zeros(3))
+    tight.create(keys)
+    tight.begin(np.zeros(3))
+    tight.create(np.array([key_of(CAPACITY)]))
+    (away,) = [n for n in range(CAPACITY) if tight.table.lookup(keys[n : n + 1])[0] < 0][:1]
+    held = tight.keys().tolist()
+    tight.begin(np.zeros(3))
+    with (
+        mock.patch.object(Path, "open", side_effect=OSError(5, "Input/output error")),
+        pytest.raises(CannotWrite, match="on disk cannot be"),
+    ):
+        tight.slots(keys[away : away + 1])
+    assert tight.keys().tolist() == held

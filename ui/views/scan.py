@@ -257,6 +257,8 @@ class ScanView(QWidget):
             f"Triangles {stats.faces:,}",
             f"Slowest window tick (p99) {self.bridge.slow_tick_ms():.1f} ms",
         ]
+        if stats.on_disk_mb:
+            lines.append(f"Memory ceiling reached: {stats.on_disk_mb:,.0f} MB moved to disk")
         self._details.setText("\n".join(lines))
 
 
