@@ -11,12 +11,14 @@ from engine.core.faults import BadInput
 from engine.core.frames import Frame
 from engine.core.news import Progress
 from engine.core.surface import TexturedMesh
+from engine.evaluation.depth import compare_rendered_depth
 from engine.evaluation.geometry import compare
 from engine.evaluation.reference import MeshReference, Reference, sensor_reference
 from engine.evaluation.synthetic import world_reference
 from engine.evaluation.views import views_of_frames
 from engine.export.formats import FORMATS
 from engine.export.load import load_mesh
+from engine.kernels.raster import MeshScene
 from engine.sources.detect import open_source
 from engine.sources.synthetic import SyntheticSource
 
@@ -29,12 +31,18 @@ def judge(
 ) -> dict[str, Any]:
     """Return the scores of a mesh file against a mesh file, a recording, or a synthetic world.
 
+    Where the reference has cameras, depth rendered from the mesh is held against theirs too.
+
     Raises:
         BadInput: either cannot be read, or the reference has no depth.
     """
     surface = load_mesh(mesh)
     ours = surface.mesh if isinstance(surface, TexturedMesh) else surface
-    return compare(ours, _reference(reference, max_depth_m, on_progress)).as_json()
+    truth = _reference(reference, max_depth_m, on_progress)
+    row = compare(ours, truth).as_json()
+    if truth.views:
+        row |= compare_rendered_depth(MeshScene(ours), truth.views).as_json()
+    return row
 
 
 def _reference(

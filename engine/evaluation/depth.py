@@ -5,8 +5,9 @@ root mean squared error, and the share of pixels whose ratio to the truth stays 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,15 @@ class DepthReport:
     overall: DepthScore
     by_range: dict[tuple[float, float], DepthScore]
     protocol: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return `depth_...` keys, and `depth_abs_rel_by_range_m` such as `{"1-2": 0.01}`."""
+        row: dict[str, Any] = {f"depth_{k}": v for k, v in asdict(self.overall).items()}
+        row["depth_abs_rel_by_range_m"] = {
+            f"{low:g}-{high:g}": score.abs_rel for (low, high), score in self.by_range.items()
+        }
+        row["depth_protocol"] = self.protocol
+        return row
 
 
 def compare_depth(

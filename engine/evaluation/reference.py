@@ -18,7 +18,13 @@ CELL_M = 0.01
 
 
 class Reference(Protocol):
-    """What is true: how far a point is from the surface, and points that lie on it."""
+    """What is true: how far a point is from the surface, and points that lie on it.
+
+    Attributes:
+        views: what its cameras saw; empty where it has none.
+    """
+
+    views: tuple[View, ...]
 
     def describe(self) -> str:
         """Return one phrase for the protocol."""
@@ -81,12 +87,12 @@ class MeshReference:
             raise BadInput("The reference mesh has no face.")
         self._mesh = mesh
         self._name = name
-        self._views = tuple(views)
+        self.views = tuple(views)
         self._scene = MeshScene(mesh)
 
     def describe(self) -> str:
         """Return one phrase for the protocol."""
-        trim = f"trimmed to {len(self._views)} views" if self._views else "untrimmed"
+        trim = f"trimmed to {len(self.views)} views" if self.views else "untrimmed"
         return f"{self._name} of {len(self._mesh.faces)} triangles, distance to them, {trim}"
 
     def distance(self, points_world: F64) -> F64:
@@ -100,9 +106,9 @@ class MeshReference:
 
     def seen(self, points_world: F64, slack_m: float) -> Bool:
         """Return whether a view sees each point; all are, without views."""
-        if not self._views:
+        if not self.views:
             return np.ones(len(points_world), np.bool_)
-        return seen_by_any(self._views, points_world, slack_m)
+        return seen_by_any(self.views, points_world, slack_m)
 
 
 class WorldReference:
@@ -115,16 +121,16 @@ class WorldReference:
             BadInput: the views know no depth.
         """
         self._world = world
-        self._views = _useful(views)
+        self.views = _useful(views)
         # Chosen, not averaged: a mean of two sides of an edge would lie off the surface.
-        lifted = np.concatenate([view.points() for view in self._views])
+        lifted = np.concatenate([view.points() for view in self.views])
         self._points = pick_one_a_cell(lifted, CELL_M)
 
     def describe(self) -> str:
         """Return one phrase for the protocol."""
         return (
             f"synthetic world, exact distance, completeness from exact depth of "
-            f"{len(self._views)} views on a {CELL_M * 100:g} cm grid"
+            f"{len(self.views)} views on a {CELL_M * 100:g} cm grid"
         )
 
     def distance(self, points_world: F64) -> F64:
@@ -137,7 +143,7 @@ class WorldReference:
 
     def seen(self, points_world: F64, slack_m: float) -> Bool:
         """Return whether a view sees each point."""
-        return seen_by_any(self._views, points_world, slack_m)
+        return seen_by_any(self.views, points_world, slack_m)
 
 
 def sensor_reference(views: Sequence[View]) -> MeshReference:

@@ -105,15 +105,6 @@ def read_depth_png(path: Path, unit_m: float, unknown: tuple[int, ...] = ()) -> 
     return depth_from_units(read_u16(path), unit_m, unknown)
 
 
-def decode_depth_png(data: bytes, name: str, unit_m: float, unknown: tuple[int, ...] = ()) -> F32:
-    """Return 16-bit grey PNG bytes as (h, w) float32 metres; see `read_depth_png`.
-
-    Raises:
-        BadFrame: damaged, or not 16-bit grey.
-    """
-    return depth_from_units(decode_u16(data, name), unit_m, unknown)
-
-
 def depth_from_units(units: U16, unit_m: float, unknown: tuple[int, ...] = ()) -> F32:
     """Return sensor units (h, w) as float32 metres; values in `unknown` become 0."""
     depth_m = np.multiply(units, np.float32(unit_m), dtype=np.float32)
