@@ -6,6 +6,7 @@ what still waits.
 """
 
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class Counters:
     waiting_bytes: int = 0
 
 
-class _Channel(Generic[T]):
+class _Channel(ABC, Generic[T]):
     """Lock, closing and counting; subclasses say how items are stored."""
 
     def __init__(self, overflow: Overflow) -> None:
@@ -115,14 +116,14 @@ class _Channel(Generic[T]):
                 return
             yield item
 
-    def _count(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _count(self) -> int: ...
 
-    def _pop(self) -> tuple[T, int]:
-        raise NotImplementedError
+    @abstractmethod
+    def _pop(self) -> tuple[T, int]: ...
 
-    def _clear(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _clear(self) -> None: ...
 
     def _take_one(self) -> T:
         item, size = self._pop()
