@@ -5,12 +5,16 @@ from engine.core.poses import Pose
 from engine.core.settings import KeyframeSettings
 from engine.texturing.views import gradient_energy
 
+# A phone's photographs take 8 MB each: a count alone would not bound memory.
+MAX_BYTES = 1 << 30
+
 
 class PhotoAlbum:
     """Keeps the sharpest photograph of every stretch of the walk, and never too many.
 
-    When twice `limit` photographs are held, every other one goes and stretches grow longer, so a
-    walk of any length costs bounded memory and stays covered from end to end.
+    When twice `limit` photographs or a gigabyte of them are held, every other one goes and
+    stretches grow longer, so a walk of any length costs bounded memory and stays covered from end
+    to end.
     """
 
     def __init__(self, settings: KeyframeSettings, limit: int) -> None:
@@ -44,7 +48,8 @@ class PhotoAlbum:
     def _turn_page(self) -> None:
         self._kept = self.photos()
         self._best, self._best_energy, self._start = None, -1.0, None
-        if len(self._kept) >= 2 * self._limit:
+        held = sum(photo.color.nbytes for photo in self._kept)
+        if len(self._kept) >= 2 * self._limit or held >= MAX_BYTES:
             self._kept = self._kept[::2]
             self._move_m *= 2
             self._turn_rad *= 2

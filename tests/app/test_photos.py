@@ -84,3 +84,14 @@ def test_a_long_walk_uses_the_photographs_it_may_keep(limit):
     for i in range(300):
         album.offer(frame(i, 0.11 * i))
     assert limit <= len(album.photos()) <= 2 * limit
+
+
+def test_large_photographs_are_bounded_by_their_bytes(monkeypatch):
+    monkeypatch.setattr("app.photos.MAX_BYTES", 6 * NOISE.nbytes)
+    album = PhotoAlbum(SETTINGS, 1000)
+    for i in range(60):
+        album.offer(frame(i, 0.15 * i))
+        assert len(album.photos()) <= 7
+    kept = indices(album)
+    assert kept[0] < 15
+    assert kept[-1] > 45
