@@ -1,5 +1,6 @@
 import importlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -269,20 +270,24 @@ def test_a_source_of_nothing_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.fixture
+@contextmanager
 def small_disk() -> Iterator[None]:
-    """No file may grow beyond 3 kB: the system refuses as it does when the disk is full."""
+    """No file may grow beyond 3 kB: the system refuses as it does when the disk is full.
+
+    Only round the writing itself: the test runner's own log is a file too.
+    """
     resource = pytest.importorskip("resource", reason="needs limits on file sizes")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("layout", NAMES)
-@pytest.mark.usefixtures("small_disk")
 def test_a_full_disk_is_said_and_leaves_nothing(layout: str, tmp_path: Path) -> None:
-    with pytest.raises(CannotWrite) as refused:
+    with small_disk(), pytest.raises(CannotWrite) as refused:
         written(BoxRoom(count=6), tmp_path / "scan", layout)
     assert refused.value.exit_code == 1
     assert "could not be written" in refused.value.says
