@@ -32,7 +32,8 @@ def remove_islands(mesh: Mesh, min_faces: int) -> Mesh:
 def fill_holes(mesh: Mesh, max_edges: int) -> Mesh:
     """Return the mesh with every hole closed whose rim has at most so many edges.
 
-    No vertex is added or moved. Larger holes stay, and so do the outer rims of flat pieces.
+    No vertex is added or moved. Larger holes stay, and so do the outer rims of flat pieces, and
+    some holes that meet in a single vertex.
     """
     if mesh.is_empty or max_edges < 3:
         return mesh
