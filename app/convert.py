@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from engine.meshing.simplify import simplify
 
 from engine.core.faults import BadInput
 from engine.core.news import Progress
@@ -15,6 +14,7 @@ from engine.export.detail import DETAILS, estimate
 from engine.export.formats import format_of
 from engine.export.load import load_mesh
 from engine.export.write import export
+from engine.meshing.simplify import simplify
 from engine.runtime.progress import run_job
 
 
