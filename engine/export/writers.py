@@ -44,7 +44,7 @@ def write_glb(
     body = _body(mesh, frame, smooth_normals(mesh))
     texture = None if isinstance(surface, Mesh) else encode(surface.texture, picture)
     if isinstance(surface, TexturedMesh):
-        body.visual = _placeholder_visual(surface, picture)
+        body.visual = _one_pixel_visual(surface, picture)
     elif mesh.colors is not None:
         body.visual = trimesh.visual.ColorVisuals(body, vertex_colors=_rgba(mesh.colors))
 
@@ -80,7 +80,7 @@ def write_obj(
     mesh = surface if isinstance(surface, Mesh) else surface.mesh
     body = _body(mesh, frame)
     if isinstance(surface, TexturedMesh):
-        body.visual = _placeholder_visual(surface, picture)
+        body.visual = _one_pixel_visual(surface, picture)
         body.visual.material = trimesh.visual.material.SimpleMaterial(
             image=body.visual.material.baseColorTexture,
             diffuse=(255, 255, 255, 255),
@@ -143,7 +143,7 @@ def _rgba(colors: np.ndarray) -> np.ndarray:
     return np.concatenate([colors, np.full((len(colors), 1), 255, np.uint8)], axis=1)
 
 
-def _placeholder_visual(surface: TexturedMesh, picture: PictureKind) -> Any:
+def _one_pixel_visual(surface: TexturedMesh, picture: PictureKind) -> Any:
     # trimesh would encode the picture again with its own quality; one pixel holds its place.
     image = Image.open(io.BytesIO(encode(np.zeros((1, 1, 3), np.uint8), picture)))
     material = trimesh.visual.material.PBRMaterial(baseColorTexture=image)
