@@ -1,34 +1,115 @@
 """Settings become steps: the one place that decides which parts make a scan."""
 
+import torch
+
+from app.method import DepthName, Method
+from app.offline import OfflineScan
 from app.pipeline import ScanPipeline
 from engine.core.faults import BadInput
 from engine.core.settings import Settings
+from engine.depth.base import DepthEstimator
+from engine.nets.finerecon.model import FineRecon
+from engine.recon.compute import Compute
 from engine.sources.base import SourceInfo
+
+FUSION = Method()
 
 
 def make_fuser(
-    settings: Settings, info: SourceInfo, with_texture: bool = True, hold_out: int = 0
-) -> ScanPipeline:
+    settings: Settings,
+    info: SourceInfo,
+    with_texture: bool = True,
+    hold_out: int = 0,
+    method: Method = FUSION,
+) -> ScanPipeline | OfflineScan:
     """Return the pipeline for a source; every `hold_out`-th frame, if not 0, only judges.
 
     Raises:
-        BadInput: the source lacks depth or poses, so nothing can be fused from it, or the memory
-            asked for is more than the machine can give.
+        BadInput: the source lacks what the method needs, or the memory asked for is more than the
+            machine can give.
+        MissingPart: weights are needed and not installed.
     """
-    if not info.has_depth:
-        raise BadInput(
-            f"{info.name} has no metric depth, so its surface cannot be fused.",
-            "Use a recording with depth, such as RGB-D or LiDAR.",
-        )
     if not info.has_poses:
         raise BadInput(
             f"{info.name} has no camera poses, so its frames cannot be put together.",
             "Use a recording that was tracked.",
         )
+    estimator = _estimator(method, info)
+    if method.name == "finerecon-offline":
+        return _offline(settings, info, with_texture, hold_out, method, estimator)
     try:
-        return ScanPipeline(settings, with_texture and info.has_color, hold_out)
+        return ScanPipeline(settings, with_texture and info.has_color, hold_out, estimator)
     except (MemoryError, ValueError) as error:
         raise BadInput(
             f"This machine cannot give the volume {settings.volume.memory_mb} MB of memory.",
             "Choose a lower ceiling with --memory-mb; what is beyond it moves to disk.",
         ) from error
+
+
+def chosen_depth(method: Method, info: SourceInfo) -> DepthName:
+    """Return where depth comes from: the sensor when there is one, unless something else is asked.
+
+    Raises:
+        BadInput: the source has neither depth nor colour, or not what was asked for.
+    """
+    wanted = method.depth
+    if wanted == "auto":
+        wanted = "sensor" if info.has_depth else "plane-sweep"
+    if wanted == "sensor" and not info.has_depth:
+        raise BadInput(
+            f"{info.name} has no metric depth.",
+            "Use --depth plane-sweep, which compares its photographs.",
+        )
+    if wanted != "sensor" and not info.has_color:
+        raise BadInput(
+            f"{info.name} has no {'colour' if info.has_depth else 'depth and no colour'}, so depth "
+            "cannot be estimated.",
+            "Use a recording with colour, or with depth such as RGB-D or LiDAR.",
+        )
+    return wanted
+
+
+def _estimator(method: Method, info: SourceInfo) -> DepthEstimator | None:
+    """Return what estimates depth, None for the sensor's own."""
+    wanted = chosen_depth(method, info)
+    if wanted == "sensor":
+        return None
+    if wanted == "plane-sweep":
+        from engine.depth.plane_sweep import PlaneSweep
+
+        return PlaneSweep()
+    from app.chosen_weights import simplerecon
+
+    compute = _compute(method)
+    return simplerecon(method.depth_weights, compute.device, compute.dtype)
+
+
+def _offline(
+    settings: Settings,
+    info: SourceInfo,
+    with_texture: bool,
+    hold_out: int,
+    method: Method,
+    estimator: DepthEstimator | None,
+) -> OfflineScan:
+    if not info.has_color:
+        raise BadInput(
+            f"{info.name} has no colour, which finerecon-offline needs.",
+            "Use --method fusion, or a recording with colour.",
+        )
+    compute = _compute(method)
+    network = _finerecon(method).to(compute.device)
+    return OfflineScan(settings, method, network, compute, estimator, with_texture, hold_out)
+
+
+def _compute(method: Method) -> Compute:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return Compute(device, method.precision)
+
+
+def _finerecon(method: Method) -> FineRecon:
+    from app.chosen_weights import finerecon, random_finerecon
+
+    if method.random_weights is not None:
+        return random_finerecon(method.random_weights)
+    return finerecon(method.weights)

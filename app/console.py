@@ -156,6 +156,18 @@ def print_json(row: dict[str, Any]) -> None:
     out.print(as_json(row), end="")
 
 
+def print_row(row: dict[str, Any], is_json: bool, width: int = 14) -> None:
+    """Print a row as JSON, or one line a value behind names padded to `width`."""
+    if is_json:
+        print_json(row)
+        return
+    for name, value in row.items():
+        is_text = isinstance(value, list) and all(isinstance(line, str) for line in value)
+        for line in value if is_text else [value]:
+            shown = f"{line:.4f}" if isinstance(line, float) else line
+            out.print(f"{name.replace('_', ' '):<{width}} {shown}")
+
+
 def report_fault(fault: Fault, is_json: bool, exit_code: int) -> None:
     """Say what happened and what to do; in JSON too where that was asked for."""
     if is_json:

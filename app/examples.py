@@ -5,6 +5,8 @@ Examples:
   run_scanner.py scan synthetic:room --out out/room --preset preview
   run_scanner.py scan recording.r3d --out out/door --max-depth-m 3
   run_scanner.py scan kitchen/ --out out/kitchen --hold-out 10 --json > kitchen.json
+  run_scanner.py scan phone-video/ --out out/room --depth plane-sweep
+  run_scanner.py scan kitchen/ --out out/fine --method finerecon-offline --resolution-m 0.01
 """
 
 INFO = """\b
@@ -27,6 +29,11 @@ Examples:
 EVALUATE = """\b
 Example:
   run_scanner.py evaluate out/room/mesh.glb --reference synthetic:room
+"""
+
+EVALUATE_DEPTH = """\b
+Example:
+  run_scanner.py evaluate-depth kitchen/ --sheet sheet.png
 """
 
 BENCH = """\b

@@ -12,8 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from app.build import make_fuser
+from app.build import FUSION, chosen_depth, make_fuser
 from app.diagnostics import peak_rss_mb, version
+from app.method import DepthName, Method
+from app.offline import OfflineScan
 from app.pipeline import ScanPipeline
 from app.rows import as_json
 from app.scan import NotNow, ScanController
@@ -57,6 +59,7 @@ def scan(
     hold_out: int = 0,
     is_stopped: Callable[[], bool] = lambda: False,
     track: str = LONGEST,
+    method: Method = FUSION,
 ) -> Outcome:
     """Scan a source to its end and write mesh.glb, preview.png and report.json into a folder.
 
@@ -75,7 +78,8 @@ def scan(
     started = time.perf_counter()
     source = chosen_track(source, track)
     info = source.describe()
-    pipeline = make_fuser(settings, info, with_texture, hold_out)
+    depth = chosen_depth(method, info)
+    pipeline = make_fuser(settings, info, with_texture, hold_out, method)
     _prepare(out)
     controller = ScanController(source, lambda _: pipeline)
     try:
@@ -95,9 +99,11 @@ def scan(
                 metrics = _metrics(source, surface, settings, pipeline.withheld)
             seconds["total"] = round(time.perf_counter() - started, 3)
             report: dict[str, Any] = {
-                "source": _source_row(info, source, drive),
+                "source": _source_row(info, source, drive, depth),
                 "frames_read": drive.frames_read,
                 "frames_used": pipeline.frames_used,
+                "method": method.name,
+                "depth": depth,
                 "keyframes": len(pipeline.album.photos()),
                 "surface_m2": round(mesh.area_m2(), 3),
                 "faces": len(mesh.faces),
@@ -105,14 +111,9 @@ def scan(
                 "seconds": seconds,
                 "frames_per_second": round(drive.frames_read / max(drive.seconds, 1e-9), 2),
                 "peak_rss_mb": round(peak_rss_mb(), 1),
-                "volume": {
-                    "bricks": pipeline.volume.pool.resident,
-                    "bricks_on_disk": pipeline.volume.pool.spilled,
-                    "memory_mb": round(pipeline.volume.used_mb, 1),
-                    "on_disk_mb": round(pipeline.volume.on_disk_mb, 1),
-                },
+                **pipeline.details(),
                 "metrics": metrics,
-                "settings": settings.model_dump(),
+                "settings": settings.model_dump() | {"method": method.model_dump()},
                 "version": version(),
             }
             (draft / "report.json").write_text(as_json(report))
@@ -232,7 +233,9 @@ def _finished(controller: ScanController) -> bool:
     return True
 
 
-def _write_preview(surface: Mesh | TexturedMesh, pipeline: ScanPipeline, path: Path) -> None:
+def _write_preview(
+    surface: Mesh | TexturedMesh, pipeline: ScanPipeline | OfflineScan, path: Path
+) -> None:
     picture = preview(surface, pipeline.sights())
     good, data = cv2.imencode(".png", picture[..., ::-1])
     if not good:
@@ -246,14 +249,26 @@ def _metrics(
     settings: Settings,
     withheld: Sequence[Photo],
 ) -> dict[str, Any]:
-    """Return scores where something true is known: a synthetic world, or pictures held out."""
-    if isinstance(source, SyntheticSource):
-        return synthetic_scores(surface, source, max_m=settings.depth.max_m).as_json()
-    return compare_renders(surface, withheld).as_json() if withheld else {}
+    """Return scores where something true is known: a synthetic world, or pictures held out.
+
+    A surface that cannot be scored, since it lies where no camera looked, is kept all the same.
+    """
+    try:
+        if isinstance(source, SyntheticSource):
+            return synthetic_scores(surface, source, max_m=settings.depth.max_m).as_json()
+        return compare_renders(surface, withheld).as_json() if withheld else {}
+    except BadInput as fault:
+        return {"not_scored": fault.says}
 
 
-def _source_row(info: SourceInfo, source: FrameSource, drive: _Drive) -> dict[str, Any]:
-    skipped, warnings = dict(source.skipped), list(info.warnings)
+def _source_row(
+    info: SourceInfo, source: FrameSource, drive: _Drive, depth: DepthName
+) -> dict[str, Any]:
+    skipped, warnings, notes = dict(source.skipped), list(info.warnings), list(info.notes)
+    if depth != "sensor":
+        notes.append(f"Depth was estimated from the photographs ({depth}).")
+        if not info.is_metric:
+            warnings.append("Lengths are in the unit of the poses, which need not be metres.")
     if drive.not_fused:
         skipped["could not be fused"] = drive.not_fused
         warnings.append(f"{drive.not_fused} frames could not be fused. {drive.first_reason}")
@@ -261,7 +276,7 @@ def _source_row(info: SourceInfo, source: FrameSource, drive: _Drive) -> dict[st
         "name": info.name,
         "layout": info.layout,
         "convention": info.convention,
-        "notes": list(info.notes),
+        "notes": notes,
         "warnings": warnings,
         "skipped": skipped,
         "broke_off": drive.broke_off,

@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from app.method import Method
 from engine.core.faults import BadInput
 from engine.core.settings import Detail, Settings, preset
 
@@ -26,6 +27,24 @@ def scan_settings(
     for branch, values in changes.items():
         tree[branch].update(values)
     return checked(Settings, tree)
+
+
+def scan_method(**options: Any) -> Method:
+    """Return the method with what the options say; None leaves a choice to its default.
+
+    Raises:
+        BadInput: a value out of range, or an option that the method does not know.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    method = checked(Method, given)
+    if method.name == "fusion":
+        for name in ("weights", "random_weights", "resolution_m", "keyframe_distance"):
+            if name in given:
+                raise BadInput(
+                    f"--{name.replace('_', '-')} says nothing to --method fusion.",
+                    "Add --method finerecon-offline, or leave it out.",
+                )
+    return method
 
 
 def checked(kind: type[Model], values: dict[str, Any]) -> Model:

@@ -1,22 +1,23 @@
 """From frames to the finished mesh: the steps of one scan, on whichever thread calls them."""
 
 from dataclasses import replace
+from typing import Any
 
+from app.finish import finished
 from app.photos import PhotoAlbum
 from app.preview import depth_picture
-from engine.core.faults import BadFrame, BadInput
+from engine.core.faults import BadFrame
 from engine.core.frames import Frame, Photo
 from engine.core.news import Job, Progress
 from engine.core.poses import Pose
 from engine.core.settings import Settings
 from engine.core.surface import Mesh, MeshPatch, TexturedMesh
+from engine.depth.base import DepthEstimator
 from engine.depth.sensor import clean
-from engine.export.detail import DETAILS
+from engine.depth.stream import KeyframeDepth
 from engine.meshing.blocks import BlockMesher
 from engine.meshing.seams import weld
-from engine.meshing.simplify import fill_holes, remove_islands, simplify
 from engine.runtime.meters import Meters
-from engine.texturing.bake import texture
 from engine.volume.pool import OutOfRoom
 from engine.volume.volume import Volume
 
@@ -30,12 +31,23 @@ class ScanPipeline:
     """Fuses frames into the volume, keeps the mesh up to date, and finishes it.
 
     Belongs to one thread. Frames that moved less than the settings ask for are not fused: they
-    would only repeat what is known.
+    would only repeat what is known. Where frames have no depth, an estimator gives some to the
+    keyframes among them, and that is fused instead.
     """
 
-    def __init__(self, settings: Settings, with_texture: bool = True, hold_out: int = 0) -> None:
-        """Start an empty scan; every `hold_out`-th frame, if not 0, is only kept to judge by."""
+    def __init__(
+        self,
+        settings: Settings,
+        with_texture: bool = True,
+        hold_out: int = 0,
+        estimator: DepthEstimator | None = None,
+    ) -> None:
+        """Start an empty scan; every `hold_out`-th frame, if not 0, is only kept to judge by.
+
+        With an estimator any depth the frames bring is left aside.
+        """
         self.settings = settings
+        self._keyframe_depth = None if estimator is None else KeyframeDepth(estimator)
         self.meters = Meters()
         self.volume = Volume(settings.volume)
         self.mesher = BlockMesher(self.volume, settings.mesh.min_weight)
@@ -52,18 +64,29 @@ class ScanPipeline:
         """Fuse one frame and return the patches that changed.
 
         Raises:
-            BadFrame: the frame has no depth or no pose.
+            BadFrame: the frame has no pose, or neither depth nor what to estimate it from.
         """
-        if frame.depth_m is None or frame.T_world_cam is None:
-            raise BadFrame(f"Frame {frame.index} has no depth or no pose, so it cannot be fused.")
+        lacks_depth = frame.depth_m is None if self._keyframe_depth is None else frame.color is None
+        if lacks_depth or frame.T_world_cam is None:
+            missing = "depth" if self._keyframe_depth is None else "colour"
+            raise BadFrame(
+                f"Frame {frame.index} has no {missing} or no pose, so it cannot be fused."
+            )
         self._offered += 1
         if self._hold_out and self._offered % self._hold_out == 0:
             self._withhold(frame, frame.T_world_cam)
             return []
         if not self._has_moved(frame.T_world_cam):
             return []
+        with_depth: Frame | None = frame
+        if self._keyframe_depth is not None:
+            with self.meters.stage("depth"):
+                with_depth = self._keyframe_depth.offer(frame)
+        if with_depth is None:
+            self._remember(frame)
+            return []
         with self.meters.stage("clean"):
-            cleaned = clean(frame, self.settings.depth)
+            cleaned = clean(with_depth, self.settings.depth)
         with self.meters.stage("fuse"):
             self.volume.add(cleaned)
         with self.meters.stage("mesh"):
@@ -83,33 +106,25 @@ class ScanPipeline:
         Raises:
             BadInput: nothing was fused.
         """
-        mesh_settings = self.settings.mesh
         yield Progress("weld", 0, 1)
         with self.meters.stage("weld"):
             mesh = weld(self.mesher.patches.values())
-        yield Progress("clean", 0, 2)
-        with self.meters.stage("tidy"):
-            mesh = remove_islands(mesh, mesh_settings.min_island_faces)
-            if mesh.is_empty:
-                raise BadInput(
-                    "No surface came of this scan.",
-                    "Check that the recording has depth within range and steady poses.",
-                )
-            yield Progress("clean", 1, 2)
-            mesh = fill_holes(mesh, mesh_settings.max_hole_edges)
-        wanted = DETAILS[mesh_settings.detail].max_triangles
-        if wanted is not None and len(mesh.faces) > wanted:
-            yield Progress("simplify", 0, 1)
-            with self.meters.stage("simplify"):
-                mesh = simplify(mesh, wanted)
-        photos = self.album.photos()
-        if not photos:
-            # Nothing coloured the voxels: no colour is truer than their grey.
-            return Mesh(mesh.vertices, mesh.faces)
-        if not self._with_texture:
-            return mesh
-        with self.meters.stage("texture"):
-            return (yield from texture(mesh, photos, self.settings.texture))
+        return (
+            yield from finished(
+                mesh, self.album.photos(), self.settings, self._with_texture, self.meters
+            )
+        )
+
+    def details(self) -> dict[str, Any]:
+        """Return figures for the report."""
+        return {
+            "volume": {
+                "bricks": self.volume.pool.resident,
+                "bricks_on_disk": self.volume.pool.spilled,
+                "memory_mb": round(self.volume.used_mb, 1),
+                "on_disk_mb": round(self.volume.on_disk_mb, 1),
+            }
+        }
 
     def sights(self) -> list[Photo]:
         """Return pictures of what the camera saw: photographs, or depth where there is none."""

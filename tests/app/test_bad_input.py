@@ -180,7 +180,8 @@ def test_an_output_that_is_a_file_is_refused(refused, tmp_path):
 
 def test_a_source_that_cannot_be_fused_makes_no_folder(refused, recordings, tmp_path):
     phone = recordings / "ios-logger"
-    assert "no metric depth" in refused("scan", phone, "--out", tmp_path / "out")
+    sensor = ("--depth", "sensor")
+    assert "no metric depth" in refused("scan", phone, "--out", tmp_path / "out", *sensor)
     assert not (tmp_path / "out").exists()
 
 

@@ -15,6 +15,7 @@ from engine.core.settings import (
     VolumeSettings,
 )
 from engine.core.surface import Mesh, TexturedMesh
+from engine.depth.base import DepthMap
 from engine.meshing.seams import weld
 from engine.volume.pool import OutOfRoom
 from tests.export.shapes import finish
@@ -197,3 +198,71 @@ def test_what_could_not_be_meshed_stays_owed(make, frames, monkeypatch):
     whole.add(frames[0])
     whole.add(moved(frames[0], 1, 0.02))
     assert sorted(pipeline.mesher.patches) == sorted(whole.mesher.patches)
+
+
+class KnowsTheBall:
+    """Gives the exact depth of the scene to whoever asks, and remembers the question."""
+
+    source_count = 2
+
+    def __init__(self, frames, confidence=1.0):
+        self.asked = []
+        self._depth = {f.index: f for f in frames}
+        self._confidence = confidence
+
+    def estimate(self, reference, sources):
+        self.asked.append((reference.index, [s.index for s in sources]))
+        frame = self._depth[reference.index]
+        sure = np.full_like(frame.depth_m, self._confidence)
+        return DepthMap(frame.depth_m, sure, frame.depth_intrinsics)
+
+
+def colour_only(frames):
+    return [replace(f, depth_m=None, depth_intrinsics=None) for f in frames]
+
+
+def test_colour_alone_gives_the_same_surface_when_the_estimate_is_right(make, frames):
+    estimator = KnowsTheBall(frames)
+    by_colour, by_depth = make(estimator=estimator), make()
+    for frame in colour_only(frames):
+        by_colour.add(frame)
+    for frame in frames[1:]:
+        by_depth.add(frame)
+    # The first keyframe has nobody to be compared with.
+    assert [reference for reference, _ in estimator.asked] == list(range(1, 9))
+    assert all(0 < len(sources) <= 2 for _, sources in estimator.asked)
+    assert by_colour.frames_used == 8
+    one, other = finish(by_colour.finish()), finish(by_depth.finish())
+    assert np.array_equal(one.vertices, other.vertices)
+    assert len(by_colour.album.photos()) == len(make_album(frames, by_colour))
+
+
+def make_album(frames, pipeline):
+    """All photographs count for the texture, whether they got depth or not."""
+    album = pipeline_module.PhotoAlbum(pipeline.settings.keyframes, 10)
+    for frame in frames:
+        album.offer(frame)
+    return album.photos()
+
+
+def test_unsure_estimates_are_not_fused(make, frames):
+    pipeline = make(estimator=KnowsTheBall(frames, confidence=0.3))
+    for frame in colour_only(frames):
+        pipeline.add(frame)
+    with pytest.raises(BadInput, match="No surface"):
+        finish(pipeline.finish())
+
+
+def test_with_an_estimator_the_sensor_is_not_asked(make, frames):
+    wrong = [replace(f, depth_m=np.full_like(f.depth_m, 0.5)) for f in frames]
+    pipeline, plain = make(estimator=KnowsTheBall(frames)), make()
+    for frame in wrong:
+        pipeline.add(frame)
+    for frame in frames[1:]:
+        plain.add(frame)
+    assert np.array_equal(finish(pipeline.finish()).vertices, finish(plain.finish()).vertices)
+
+
+def test_an_estimator_needs_colour(make, frames):
+    with pytest.raises(BadFrame, match="no colour"):
+        make(estimator=KnowsTheBall(frames)).add(replace(frames[0], color=None))

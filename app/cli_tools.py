@@ -1,0 +1,191 @@
+"""Commands about recordings and meshes that exist already."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app import console
+from app.cli_arguments import VOXELS, Json, Source
+from app.console import progress_bars
+from engine.core.faults import BadInput
+from engine.core.settings import Detail
+
+
+def info(
+    source: Source,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a contact sheet of the first frames here (PNG); pixels without "
+            "depth are tinted."
+        ),
+    ] = None,
+    poses: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write camera-to-world poses here, one line 't x y z qx qy qz qw' a "
+            "frame: seconds, metres, +Z up."
+        ),
+    ] = None,
+    is_json: Json = False,
+) -> None:
+    """Say what a recording holds and how its poses are meant."""
+    from app.inspect_source import contact_sheet, summary, write_trajectory
+    from engine.sources.detect import open_source
+
+    with open_source(source) as opened:
+        row = summary(opened)
+        if sheet is not None:
+            contact_sheet(opened, sheet)
+            row["sheet"] = str(sheet)
+        if poses is not None:
+            write_trajectory(opened, poses)
+            row["poses"] = str(poses)
+    console.print_row(row, is_json)
+
+
+def synth(
+    source: Source,
+    out: Annotated[Path, typer.Option(help="New or empty folder to write.")],
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="archive (our own), 7-scenes, tum, scannet, open3d, stray-scanner, record3d, "
+            "record3d-r3d, ios-logger, polycam, nerfcapture, nerfstudio or arkitscenes.",
+        ),
+    ] = "archive",
+    is_json: Json = False,
+) -> None:
+    """Write a recording, made-up or real, in another format."""
+    from engine.runtime.progress import run_job
+    from engine.sources.detect import open_source
+    from engine.sources.write.recording import write_recording
+
+    with open_source(source) as opened, progress_bars(is_json) as show:
+        written = run_job(write_recording(opened, out, layout), show, lambda: False)
+    if is_json:
+        console.print_json({"written": str(written), "format": layout})
+    else:
+        console.out.print(f"Wrote {written}")
+
+
+def export(
+    mesh: Annotated[Path, typer.Argument(help="A mesh: .glb .obj .ply .stl .usdz")],
+    to: Annotated[Path, typer.Option(help="File to write; its ending names the format.")],
+    target: Annotated[
+        str,
+        typer.Option(
+            help="Who will read it, which sets up axis and unit: finescan, blender, "
+            "unity, unreal, print or ar."
+        ),
+    ] = "finescan",
+    detail: Annotated[
+        Detail | None,
+        typer.Option("--preset", help="Reduce a mesh without texture to this detail first."),
+    ] = None,
+    estimate: Annotated[
+        bool,
+        typer.Option(
+            "--estimate",
+            help="Only say how many triangles and bytes the file would hold; nothing is written.",
+        ),
+    ] = False,
+    is_json: Json = False,
+) -> None:
+    """Write a mesh in another format or for another program.
+
+    The new file is read back and compared before it replaces an older one.
+    """
+    from app.convert import convert, estimate_row
+
+    with progress_bars(is_json) as show:
+        if estimate:
+            row = estimate_row(mesh, to, detail or "raw")
+        else:
+            row = convert(mesh, to, target, detail, show)
+    console.print_row(row, is_json)
+
+
+def evaluate(
+    mesh: Annotated[Path, typer.Argument(help="The mesh to judge: .glb .obj .ply .stl .usdz")],
+    reference: Annotated[
+        str,
+        typer.Option(
+            help="What is true: a mesh file, a recording with depth, or the synthetic: "
+            "world that was scanned."
+        ),
+    ],
+    max_depth_m: Annotated[
+        float, typer.Option(help="What cameras saw from farther away, in metres, is not judged.")
+    ] = 5.0,
+    is_json: Json = False,
+) -> None:
+    """Score a mesh against another mesh, a made-up room or a recording.
+
+    Both must lie in the same place: +Z up, metres, and nothing is aligned. F1 is 1 when the
+    surfaces agree within 1, 2 or 5 cm; accuracy and completeness are mean distances in metres.
+    """
+    from app.judge import judge
+
+    if not max_depth_m > 0:
+        raise BadInput(f"--max-depth-m cannot be {max_depth_m:g}.", "Use metres above 0.")
+
+    with progress_bars(is_json) as show:
+        row = judge(mesh, reference, max_depth_m, show)
+    console.print_row(row, is_json, width=22)
+
+
+def evaluate_depth(
+    source: Source,
+    depth: Annotated[
+        str, typer.Option(help="The estimator to judge: plane-sweep.")
+    ] = "plane-sweep",
+    past_only: Annotated[
+        bool, typer.Option("--past-only", help="Use pictures taken before the judged one alone.")
+    ] = False,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(help="Write pictures here (PNG): colour, sensor, estimate, error, kept."),
+    ] = None,
+    is_json: Json = False,
+) -> None:
+    """Score depth estimated from photographs against the sensor's of the same recording."""
+    from app.judge_depth import judge_depth
+
+    with progress_bars(is_json) as show:
+        row = judge_depth(source, depth, show, past_only, sheet)
+    console.print_row(row, is_json, width=22)
+
+
+def bench(
+    suite: Annotated[
+        str,
+        typer.Option(
+            help="fusion: the whole volume beside Open3D's. kernels: one frame beside the "
+            "plain definition. nets: every network at its published and at a small size; the other "
+            "options mean nothing to it."
+        ),
+    ] = "fusion",
+    source: Annotated[
+        str | None, typer.Option(help="Recording to measure on; a synthetic room by default.")
+    ] = None,
+    voxel_m: Annotated[float, typer.Option(help=f"Voxel in metres: {VOXELS}.")] = 0.02,
+    truncation_vox: Annotated[
+        float, typer.Option(help="How many voxels from a surface distances are kept, 2 or more.")
+    ] = 8.0,
+    frames: Annotated[int, typer.Option(help="Frames measured at most, 5 or more.", min=5)] = 250,
+    is_json: Json = False,
+) -> None:
+    """Measure speed and memory: beside Open3D, plain twins, or of the networks."""
+    with progress_bars(is_json) as show:
+        if suite == "nets":
+            from app.bench_nets import nets
+
+            row = nets(show)
+        else:
+            from app.bench import run_suite
+
+            row = run_suite(suite, source, voxel_m, truncation_vox, frames, show)
+    console.print_row(row, is_json, width=28)

@@ -1,0 +1,35 @@
+"""Where and how precisely networks run."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+Precision = Literal["float32", "bf16", "fp16"]
+DTYPES: dict[Precision, torch.dtype] = {
+    "float32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """A device, and the precision of the networks on it; geometry is always single precision."""
+
+    device: torch.device
+    precision: Precision = "float32"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What convolutions compute in."""
+        return DTYPES[self.precision]
+
+    def precise(self) -> torch.autocast:
+        """Return the context for networks; never leave it open across a yield."""
+        return torch.autocast(
+            self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32
+        )
+
+
+ON_CPU = Compute(torch.device("cpu"))

@@ -1,0 +1,106 @@
+"""On CUDA every network gives what it gives on a CPU; needs torch alone."""
+
+import pytest
+import torch
+
+from engine.nets.finerecon.config import FineReconConfig, StageConfig
+from engine.nets.finerecon.model import FineRecon
+from engine.nets.gtr.config import FieldConfig, GeneratorConfig, GtrConfig
+from engine.nets.gtr.grid import density_grid
+from engine.nets.gtr.model import Gtr
+from engine.nets.simplerecon.config import SimpleReconConfig
+from engine.nets.simplerecon.model import SimpleRecon
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+]
+
+FINERECON = FineReconConfig(
+    image_feature_dim=15,
+    backbone_stem=16,
+    backbone_stages=(
+        StageConfig(16, 1, 1),
+        StageConfig(24, 2, 4),
+        StageConfig(32, 2, 4),
+        StageConfig(48, 3, 4),
+    ),
+    unet_widths=(16, 16, 32),
+    unet_up_widths=(16, 16, 16),
+    head_width=16,
+)
+SIMPLERECON = SimpleReconConfig(image_width=160, image_height=128, sources=3, planes=16)
+GTR = GtrConfig(
+    GeneratorConfig(
+        plane_resolution=8,
+        out_channels=8,
+        model_channels=64,
+        num_layers=2,
+        num_heads=4,
+        num_head_channels=16,
+        upsample_factor=2,
+    ),
+    FieldConfig(in_dim=24),
+)
+# bfloat16 has 8 bits of mantissa; after a few dozen layers so much of the largest value is off.
+BF16_SHARE = 0.08
+
+
+@pytest.fixture(autouse=True)
+def _exact_products(monkeypatch):
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+
+
+def finerecon(device):
+    network = FineRecon(FINERECON).eval().to(device)
+    pictures = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(1)).to(device)
+    mean = torch.rand(15, 16, 12, 8, generator=torch.Generator().manual_seed(2)).to(device)
+    features = network.coarse_features(pictures)
+    volume = network.unet(network.volume_input(mean, mean[0]))
+    flat = volume.flatten(1)
+    return [
+        features,
+        volume,
+        network.occupancy(flat),
+        network.surface(mean.flatten(1), flat, mean[0].flatten()),
+    ]
+
+
+def simplerecon(device):
+    network = SimpleRecon(SIMPLERECON).eval().to(device)
+    pictures = torch.randn(1, 4, 3, 128, 160, generator=torch.Generator().manual_seed(1))
+    K = torch.tensor([[140.0, 0, 80], [0, 140, 64], [0, 0, 1]]).expand(1, 4, 3, 3)
+    poses = torch.eye(4).repeat(1, 4, 1, 1)
+    poses[0, :, 0, 3] = torch.tensor([0.0, 0.1, -0.12, 0.15])
+    found = network(pictures.to(device), K.to(device), poses.to(device))
+    return [found.volume.cost_bdhw, *found.log_depths]
+
+
+def gtr(device):
+    network = Gtr(GTR).eval().to(device)
+    views = torch.rand(2, 10, 128, 128, generator=torch.Generator().manual_seed(1)).to(device)
+    triplane = network.generator(views)
+    return [triplane, density_grid(network.field, triplane, 24)]
+
+
+@pytest.mark.parametrize("outputs", [finerecon, simplerecon, gtr])
+@pytest.mark.parametrize(("precision", "share"), [(None, 2e-4), (torch.bfloat16, BF16_SHARE)])
+def test_cuda_agrees_with_the_cpu(outputs, precision, share):
+    results = []
+    for device in ("cpu", "cuda"):
+        torch.manual_seed(0)
+        with torch.inference_mode(), torch.autocast(device, precision, enabled=bool(precision)):
+            results.append(outputs(device))
+    for ours, theirs in zip(*results, strict=True):
+        scale = ours.float().abs().max().item()
+        off = (ours.float() - theirs.float().cpu()).abs().max().item()
+        assert off <= share * max(scale, 1e-3)
+
+
+@pytest.mark.parametrize("outputs", [finerecon, simplerecon, gtr])
+def test_half_precision_on_cuda_stays_finite(outputs):
+    torch.manual_seed(0)
+    with torch.inference_mode(), torch.autocast("cuda", torch.float16):
+        for value in outputs("cuda"):
+            assert torch.isfinite(value).all()
