@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import open3d as o3d
 
+from app.bench_nets import nets
 from app.diagnostics import machine, peak_rss_mb, version
 from app.options import checked
 from engine.core.faults import BadInput
@@ -55,8 +56,12 @@ def run_suite(
         BadInput: no such suite, a voxel or truncation out of range, or a source without depth.
     """
     suites = {"fusion": fusion, "kernels": kernels}
+    if suite == "nets":
+        # Networks read no recording.
+        return nets(on_progress)
     if suite not in suites:
-        raise BadInput(f"There is no suite {suite!r}.", f"Choose one of {', '.join(suites)}.")
+        known = ", ".join([*suites, "nets"])
+        raise BadInput(f"There is no suite {suite!r}.", f"Choose one of {known}.")
     spec = source or DEFAULT_SOURCE
     # Before any frame is drawn: a wrong voxel should not cost a minute.
     Grid(voxel_m)

@@ -104,6 +104,7 @@ def scan(
                 "frames_used": pipeline.frames_used,
                 "method": method.name,
                 "depth": depth,
+                "method_settings": method.model_dump(),
                 "keyframes": len(pipeline.album.photos()),
                 "surface_m2": round(mesh.area_m2(), 3),
                 "faces": len(mesh.faces),
@@ -113,7 +114,7 @@ def scan(
                 "peak_rss_mb": round(peak_rss_mb(), 1),
                 **pipeline.details(),
                 "metrics": metrics,
-                "settings": settings.model_dump() | {"method": method.model_dump()},
+                "settings": settings.model_dump(),
                 "version": version(),
             }
             (draft / "report.json").write_text(as_json(report))

@@ -38,7 +38,7 @@ class SweepSettings:
         farthest_m: last plane.
         planes: how many, even in the logarithm of depth.
         long_side_px: pictures are reduced to this before anything else; so is the depth.
-        radius_px: half a patch: 3 means 7x7.
+        radius_px: half a patch: 2 means 5x5.
         noise_grey: standard deviation of the pictures' noise in grey levels.
         rival_ratio: planes nearer to the best than this share of its depth are no rivals.
         smooth: what it costs neighbours to differ.
@@ -49,8 +49,8 @@ class SweepSettings:
     farthest_m: float = 5.0
     planes: int = 64
     long_side_px: int = 320
-    radius_px: int = 3
-    noise_grey: float = 1.0
+    radius_px: int = 2
+    noise_grey: float = 2.0
     rival_ratio: float = 0.15
     smooth: Smoothness = field(default_factory=Smoothness)
     sources: int = 4

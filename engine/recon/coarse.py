@@ -54,14 +54,15 @@ class CoarseVolume:
 
     @torch.no_grad()
     def features(self) -> Tensor:
-        """Return the 3D network's voxel features (c, x, y, z)."""
+        """Return the 3D network's voxel features (c, x, y, z) float32; ends the collecting.
+
+        The sums of features are let go first, since the network needs the memory.
+        """
         with self._compute.precise():
             volume = self._network.volume_input(self.mean(), self.guidance())
-            return self._network.unet(volume)
-
-    def release(self) -> None:
-        """Forget the sums, which are large and not needed once the features are known."""
-        self.sums = Sums.zero(0, 0, self._compute.device)
+            self.sums.features_cn = self.sums.features_cn.new_zeros(0)
+            # Single precision from here on: reading between voxels is geometry.
+            return self._network.unet(volume).float()
 
 
 @torch.no_grad()

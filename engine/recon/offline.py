@@ -92,7 +92,6 @@ def reconstruct(
     yield Progress("volume", 0, 1)
     with meters.stage("volume"):
         features = volume.features()
-        volume.release()
         logits = occupancy_logits(network, features, compute)
         voxels = (logits > OCCUPIED_LOGIT).nonzero()
     if budget is not None:

@@ -43,6 +43,8 @@ DANGEROUS_PARTS = frozenset(
 BUILTIN_DATA = frozenset(
     {"bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list"}
     | {"object", "range", "set", "slice", "str", "tuple"}
+    # What torch.save calls int, str and range, for it writes the pickles of Python 2.
+    | {"long", "unicode", "xrange"}
 )
 
 # What honest checkpoints mention of the standard library: data, or what puts data together.
@@ -61,6 +63,7 @@ STANDARD_DATA = {
         {"Path", "PosixPath", "PurePath", "PurePosixPath", "PureWindowsPath", "WindowsPath"}
     ),
     "types": frozenset({"SimpleNamespace"}),
+    "typing": frozenset({"Any"}),  # how OmegaConf marks a setting of no fixed type
     "uuid": frozenset({"UUID"}),
 }
 
@@ -84,6 +87,8 @@ LIBRARY_DATA = frozenset(
         "numpy": ("dtype", "ndarray"),
         "numpy.core.multiarray": ("_reconstruct", "scalar"),
         "numpy._core.multiarray": ("_reconstruct", "scalar"),
+        "numpy.core.numeric": ("_frombuffer",),
+        "numpy._core.numeric": ("_frombuffer",),
     }.items()
     for name in names
 )

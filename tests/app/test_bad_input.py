@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from app import cli, console, headless
+from app import cli, cli_scan, console, headless
 from app.rows import as_json
 from engine.core.faults import CannotWrite, Severity
 from engine.core.settings import preset
@@ -333,7 +333,7 @@ class Again:
 
 def test_stopping_before_a_surface_is_no_bad_input(run, recordings, tmp_path, monkeypatch):
     monkeypatch.setattr(headless, "_finished", stop_at_once)
-    monkeypatch.setattr(cli, "stop_on_interrupt", always_stopped)
+    monkeypatch.setattr(cli_scan, "stop_on_interrupt", always_stopped)
     near = ("--max-depth-m", "0.001")
     code, out, _ = run("scan", recordings / "tum", "--out", tmp_path, *QUICK, *near)
     assert (code, json.loads(out)["exit_code"]) == (130, 130)

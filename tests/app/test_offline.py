@@ -99,7 +99,7 @@ def test_made_up_weights_run_through_every_stage(run, recordings, tmp_path, monk
     assert code == 0 or "No surface came" in err, err
     if code == 0:
         assert report["reconstruction"]["points"] % 8 == 0
-        assert report["settings"]["method"]["random_weights"] == 2
+        assert report["method_settings"]["random_weights"] == 2
 
 
 def test_a_recording_without_depth_is_scanned_from_its_photographs(run, recordings, tmp_path):
@@ -113,6 +113,18 @@ def test_a_recording_without_depth_is_scanned_from_its_photographs(run, recordin
     assert code == 2
     assert "no metric depth" in refusal["error"]
     assert not (tmp_path / "other").exists()
+
+
+def test_help_names_the_choices_and_keeps_made_up_weights_to_itself(monkeypatch, capsys):
+    monkeypatch.setattr(console, "prepare_process", lambda _: None)
+    monkeypatch.setattr(sys, "argv", ["run_scanner.py", "scan", "--help"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert not end.value.code
+    told = capsys.readouterr().out
+    for option in ("--method", "--depth", "--weights", "--resolution-m", "--precision"):
+        assert option in told
+    assert "random" not in told
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-# What a cell of the volume says: per source, per channel of a source and of the reference, and
-# four numbers more (plane depth, ray of the reference).
-METADATA_PER_SOURCE = 10
-METADATA_ALWAYS = 4
+# Trap: the order of what a cell of the volume says, which the MLP's first layer is tied to.
+METADATA = (
+    "warped",
+    "reference",
+    "masks",
+    "depths",
+    "plane",
+    "dots",
+    "cosines",
+    "rays",
+    "pose_combined",
+    "pose_rotation",
+    "pose_translation",
+)
 ENCODER_STAGES = 6
 LEVELS = 4
 SIZE_MULTIPLE = 32
@@ -33,6 +43,7 @@ class SimpleReconConfig:
         matching_blocks: residual blocks of it.
         matching_hidden: channels between its last two convolutions.
         mlp_hidden: widths between the metadata and the cost.
+        metadata: which parts of `METADATA` the cost is made of; their order is always that one.
         encoder_stem: channels after the image encoder's first convolution.
         encoder_widths: channels of its six stages.
         encoder_repeats: blocks of them.
@@ -53,6 +64,7 @@ class SimpleReconConfig:
     matching_blocks: int = 2
     matching_hidden: int = 128
     mlp_hidden: tuple[int, ...] = (128, 128)
+    metadata: tuple[str, ...] = METADATA
     encoder_stem: int = 24
     encoder_widths: tuple[int, ...] = (24, 48, 64, 128, 160, 256)
     encoder_repeats: tuple[int, ...] = (2, 4, 4, 6, 9, 15)
@@ -75,6 +87,8 @@ class SimpleReconConfig:
             raise ValueError("The matching encoder works at matching scale 1 only.")
         if not 0 < self.near_m < self.far_m or self.planes < 2 or self.sources < 1:
             raise ValueError("Planes must lie between two depths, with at least one source.")
+        if not self.metadata or set(self.metadata) - set(METADATA):
+            raise ValueError(f"Metadata are some of {', '.join(METADATA)}.")
         for what, values, count in (
             ("encoder", self.encoder_widths, ENCODER_STAGES),
             ("encoder", self.encoder_repeats, ENCODER_STAGES),
@@ -88,9 +102,8 @@ class SimpleReconConfig:
     @property
     def mlp_widths(self) -> tuple[int, ...]:
         """Widths of the reduction MLP from the metadata to the cost."""
-        per_source = self.matching_dims + METADATA_PER_SOURCE
-        metadata = self.sources * per_source + self.matching_dims + METADATA_ALWAYS
-        return (metadata, *self.mlp_hidden, 1)
+        sizes = metadata_sizes(self.sources, self.matching_dims)
+        return (sum(sizes[name] for name in self.metadata), *self.mlp_hidden, 1)
 
     @property
     def encoder_channels(self) -> tuple[int, ...]:
@@ -132,6 +145,8 @@ class SimpleReconConfig:
                 pixels as the file's grids, for they do not tell width from height; without
                 grids, the released size.
 
+        All metadata are taken to be used, for a width does not tell which.
+
         Raises:
             ValueError: an entry is missing or the sizes contradict each other.
         """
@@ -143,12 +158,23 @@ class SimpleReconConfig:
             raise ValueError("An entry of this network has too few axes.") from short
 
 
+def metadata_sizes(sources: int, dims: int) -> dict[str, int]:
+    """Return how many numbers each part of the metadata has."""
+    return dict.fromkeys(METADATA, sources) | {
+        "warped": sources * dims,
+        "reference": dims,
+        "plane": 1,
+        "rays": 3 + 3 * sources,
+    }
+
+
 def _from_shapes(shapes: Shapes, image_size: tuple[int, int] | None) -> SimpleReconConfig:
     width, height = image_size or _image_size(shapes)
     mlp = [shapes[name] for name in _numbered(shapes, "cost_volume.mlp.net.{}.weight")]
     dims = shapes["matching_model.net.8.weight"][0]
-    # metadata = sources * (dims + 10) + dims + 4
-    sources, rest = divmod(mlp[0][1] - dims - METADATA_ALWAYS, dims + METADATA_PER_SOURCE)
+    # The sizes of all metadata grow evenly with the sources.
+    always, one = (sum(metadata_sizes(count, dims).values()) for count in (0, 1))
+    sources, rest = divmod(mlp[0][1] - always, one - always)
     if rest:
         raise ValueError(f"A metadata vector of {mlp[0][1]} does not fit {dims} channels.")
     stem = shapes["encoder.conv_stem.weight"][0]

@@ -1,6 +1,7 @@
 """The cost volume: how well every depth plane explains what the sources see (Sayed 2022)."""
 
 import math
+from collections.abc import Collection
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -9,24 +10,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from engine.nets.simplerecon import geometry
-from engine.nets.simplerecon.config import SimpleReconConfig
+from engine.nets.simplerecon.config import METADATA, SimpleReconConfig
 
 # Trap: the reduction MLP's slope; the 2D networks have 0.2.
 MLP_SLOPE = 0.01
-# Trap: the order of the metadata, which the MLP's first layer is tied to.
-METADATA = (
-    "warped",
-    "reference",
-    "masks",
-    "depths",
-    "plane",
-    "dots",
-    "cosines",
-    "rays",
-    "pose_combined",
-    "pose_rotation",
-    "pose_translation",
-)
 # Trap: the validity mask looks at the farthest plane only.
 MASK_PLANE = -1
 MASK_BORDER_PX = 2.0
@@ -163,6 +150,7 @@ class MetadataVolume(PlaneSweep):
 
     def __init__(self, config: SimpleReconConfig) -> None:
         super().__init__(config)
+        self.wanted = config.metadata
         self.mlp = ReductionMLP(config.mlp_widths)
 
     def compare(
@@ -170,8 +158,9 @@ class MetadataVolume(PlaneSweep):
     ) -> Tensor:
         """Return the metadata (b, p, n, f) of a chunk's cells, in the order of `METADATA`."""
         b, p, _, n = seen.points_bp3n.shape
-        parts = metadata(seen, ref_bchw, src_bvchw, T_src_ref_bv44)
-        return torch.cat([parts[name].expand(b, p, -1, n) for name in METADATA], dim=2).mT
+        parts = metadata(seen, ref_bchw, src_bvchw, T_src_ref_bv44, self.wanted)
+        in_order = [parts[name] for name in METADATA if name in self.wanted]
+        return torch.cat([part.expand(b, p, -1, n) for part in in_order], dim=2).mT
 
     def reduce(self, compared: Tensor) -> Tensor:
         """Return the MLP's value of every cell."""
@@ -186,7 +175,7 @@ class DotVolume(PlaneSweep):
         self, seen: Sweep, ref_bchw: Tensor, src_bvchw: Tensor, T_src_ref_bv44: Tensor
     ) -> Tensor:
         """Return the dot products (b, p, n, v) of a chunk's cells."""
-        return metadata(seen, ref_bchw, src_bvchw, T_src_ref_bv44)["dots"].mT
+        return metadata(seen, ref_bchw, src_bvchw, T_src_ref_bv44, ("dots",))["dots"].mT
 
     def reduce(self, compared: Tensor) -> Tensor:
         """Return their sum."""
@@ -208,35 +197,44 @@ def warp(src_bvchw: Tensor, pixels_bvp2n: Tensor) -> Tensor:
 
 
 def metadata(
-    seen: Sweep, ref_bchw: Tensor, src_bvchw: Tensor, T_src_ref_bv44: Tensor
+    seen: Sweep,
+    ref_bchw: Tensor,
+    src_bvchw: Tensor,
+    T_src_ref_bv44: Tensor,
+    wanted: Collection[str] = METADATA,
 ) -> dict[str, Tensor]:
-    """Return the parts of the metadata, each (b, p or 1, k, n or 1) (section 3.2 of the paper)."""
+    """Return parts of the metadata, each (b, p or 1, k, n or 1) (section 3.2 of the paper).
+
+    More than the wanted ones may be there; costly ones that are not wanted are not.
+    """
     reference = ref_bchw.flatten(2)[:, None]
     warped_bvpcn = warp(src_bvchw, seen.pixels_bvp2n)
     masks = (seen.z_bvpn > 0).to(reference.dtype)
     dots = (warped_bvpcn * reference[:, None]).sum(3) * masks
-    # Rays to the same point from the reference and from every source, in the reference's frame.
     T_ref_src_bv44 = geometry.inverse(T_src_ref_bv44)
-    centres_bv131 = T_ref_src_bv44[:, :, None, :3, 3:]
-    ray_bp3n = unit(seen.points_bp3n)
-    rays_bvp3n = unit(seen.points_bp3n[:, None] - centres_bv131)
-    cosines = (ray_bp3n[:, None] * rays_bvp3n).sum(3)
     combined, turn, metres = (
         distance[:, None, :, None] for distance in geometry.pose_distance(T_ref_src_bv44)
     )
-    return {
-        "warped": _by_plane(warped_bvpcn).flatten(2, 3),
+    parts = {
         "reference": reference,
         "masks": _by_plane(masks),
         "depths": _by_plane(seen.z_bvpn),
         "plane": seen.depths_p[None, :, None, None],
         "dots": _by_plane(dots),
-        "cosines": _by_plane(cosines),
-        "rays": torch.cat([ray_bp3n, _by_plane(rays_bvp3n).flatten(2, 3)], dim=2),
         "pose_combined": combined,
         "pose_rotation": turn,
         "pose_translation": metres,
     }
+    if "warped" in wanted:
+        parts["warped"] = _by_plane(warped_bvpcn).flatten(2, 3)
+    if {"cosines", "rays"}.intersection(wanted):
+        # Rays to the same point from the reference and from every source, in the reference's frame.
+        centres_bv131 = T_ref_src_bv44[:, :, None, :3, 3:]
+        ray_bp3n = unit(seen.points_bp3n)
+        rays_bvp3n = unit(seen.points_bp3n[:, None] - centres_bv131)
+        parts["cosines"] = _by_plane((ray_bp3n[:, None] * rays_bvp3n).sum(3))
+        parts["rays"] = torch.cat([ray_bp3n, _by_plane(rays_bvp3n).flatten(2, 3)], dim=2)
+    return parts
 
 
 def unit(vectors_x3n: Tensor) -> Tensor:
