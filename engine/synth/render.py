@@ -1,23 +1,30 @@
 """Pictures of a world: exact depth, normals, instance numbers, and colour as a camera sees it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from engine.core.arrays import F32, I32, U8
-from engine.core.camera import Intrinsics
 from engine.core.faults import BadInput
-from engine.core.poses import Pose
 from engine.synth.lighting import Lighting
+from engine.synth.mapping import coordinates, mapping
 from engine.synth.materials import GRAINED
 from engine.synth.outlines import FACES, smooth_outlines
 from engine.synth.raycast import TILE_PX, Caster, Hits, Pinhole
-from engine.synth.shapes import Kind, dot, field_local, largest_axis, turn_each
+from engine.synth.shapes import Kind, dot, field_local, turn_each
 from engine.synth.textures import Textures, paint_all
 from engine.synth.world import World
+
+if TYPE_CHECKING:
+    # Their module brings SciPy, which a machine that only trains may lack.
+    from engine.core.camera import Intrinsics
+    from engine.core.poses import Pose
 
 # What the camera shows of a scene's median brightness, linear, before the shoulder of the curve.
 MEDIAN_LEVEL = 0.42
@@ -95,7 +102,7 @@ class Renderer:
         self._instance = torch.tensor([p.instance for p in world.parts], device=self.device)
         self._gloss = torch.tensor([p.material.gloss for p in world.parts], device=self.device)
         self._glow = torch.tensor([p.material.glow for p in world.parts], device=self.device)
-        scale, shift = zip(*(_mapping(world, i) for i in range(len(world.parts))), strict=True)
+        scale, shift = zip(*map(mapping, world.parts), strict=True)
         self._scale = torch.tensor(scale, device=self.device)
         self._shift = torch.tensor(shift, device=self.device)
         self._long_axis = torch.tensor(
@@ -226,29 +233,17 @@ class Renderer:
 
     def _coordinates(self, at: _Points) -> tuple[Tensor, Tensor, Tensor]:
         """Return u, v and pictures a metre at every point."""
-        solid, p = at.solid, at.local
-        scale, shift = self._scale.index_select(0, solid), self._shift.index_select(0, solid)
+        solid = at.solid
         kind = self.solids.kind.index_select(0, solid)
-        face = largest_axis(at.normal_local.abs())
-        flat_u = torch.where(face == 0, 1, 0)
-        flat_v = torch.where(face == 2, 1, 2)
-        # Grain runs along the longer edge of each face.
-        outer = self.solids.outer.index_select(0, solid)
-        longer_v = _pick(outer, flat_v) > _pick(outer, flat_u)
-        swap = self._long_axis.index_select(0, solid) & longer_v
-        axis_u, axis_v = torch.where(swap, flat_v, flat_u), torch.where(swap, flat_u, flat_v)
-        u = _pick(p, axis_u) * _pick(scale, axis_u)
-        v = -_pick(p, axis_v) * _pick(scale, axis_v)
-        per_m = torch.maximum(_pick(scale, axis_u), _pick(scale, axis_v))
-        wrapped = (kind == int(Kind.FRUSTUM)) | (kind == int(Kind.TORUS))
-        side = wrapped & (face != 2)
-        angle = torch.atan2(p[:, 1], p[:, 0])
-        u = torch.where(side, angle * scale[:, 0], torch.where(wrapped, p[:, 0] * scale[:, 1], u))
-        v = torch.where(
-            side, -p[:, 2] * scale[:, 2], torch.where(wrapped, p[:, 1] * scale[:, 1], v)
+        return coordinates(
+            at.local,
+            at.normal_local,
+            (kind == int(Kind.FRUSTUM)) | (kind == int(Kind.TORUS)),
+            self.solids.outer.index_select(0, solid),
+            self._scale.index_select(0, solid),
+            self._shift.index_select(0, solid),
+            self._long_axis.index_select(0, solid),
         )
-        per_m = torch.where(wrapped, torch.where(side, scale[:, 2], scale[:, 1]), per_m)
-        return u + shift[:, 0], v + shift[:, 1], per_m
 
     def _meter(self) -> float:
         """Return the exposure that puts the middle of the scene at `MEDIAN_LEVEL`."""
@@ -284,27 +279,3 @@ def encode_srgb(linear: Tensor) -> Tensor:
     x = linear.clamp(0, 1)
     curve = torch.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
     return (curve * 255 + 0.5).to(torch.uint8)
-
-
-def _pick(values: Tensor, axis: Tensor) -> Tensor:
-    return values.gather(1, axis[:, None])[:, 0]
-
-
-def _mapping(world: World, index: int) -> tuple[tuple[float, float, float], tuple[float, float]]:
-    """Return pictures a metre along the three local axes, and the shift, of one part."""
-    part = world.parts[index]
-    outer = part.shape.outer_half_m()
-    tile = part.material.tile_m
-    if part.shape.kind in (Kind.FRUSTUM, Kind.TORUS):
-        # Round things are wrapped a whole number of times, so that the seam closes.
-        girth = 2 * np.pi * max(outer[0], 1e-3)
-        times = max(1, round(girth / tile)) if tile else 1
-        fit = 1 / (2 * max(outer[2], 1e-3))
-        across = 1 / tile if tile else 1 / (2 * max(outer[0], 1e-3))
-        return (times / (2 * np.pi), across, 1 / tile if tile else fit), (
-            part.shift if tile else (0.5, 0.5)
-        )
-    if tile:
-        return (1 / tile, 1 / tile, 1 / tile), part.shift
-    x, y, z = (1 / (2 * max(h, 1e-3)) for h in outer)
-    return (x, y, z), (0.5, 0.5)

@@ -3,45 +3,16 @@
 import pytest
 import torch
 
-from engine.nets.finerecon.config import FineReconConfig, StageConfig
-from engine.nets.finerecon.model import FineRecon
-from engine.nets.gtr.config import FieldConfig, GeneratorConfig, GtrConfig
 from engine.nets.gtr.grid import density_grid
-from engine.nets.gtr.model import Gtr
-from engine.nets.simplerecon.config import SimpleReconConfig
-from engine.nets.simplerecon.model import SimpleRecon
+from tests.nets.finerecon import worlds
+from tests.nets.gtr.small import tiny
+from tests.nets.simplerecon import small
 
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
 ]
 
-FINERECON = FineReconConfig(
-    image_feature_dim=15,
-    backbone_stem=16,
-    backbone_stages=(
-        StageConfig(16, 1, 1),
-        StageConfig(24, 2, 4),
-        StageConfig(32, 2, 4),
-        StageConfig(48, 3, 4),
-    ),
-    unet_widths=(16, 16, 32),
-    unet_up_widths=(16, 16, 16),
-    head_width=16,
-)
-SIMPLERECON = SimpleReconConfig(image_width=160, image_height=128, sources=3, planes=16)
-GTR = GtrConfig(
-    GeneratorConfig(
-        plane_resolution=8,
-        out_channels=8,
-        model_channels=64,
-        num_layers=2,
-        num_heads=4,
-        num_head_channels=16,
-        upsample_factor=2,
-    ),
-    FieldConfig(in_dim=24),
-)
 # bfloat16 has 8 bits of mantissa; after a few dozen layers so much of the largest value is off.
 BF16_SHARE = 0.08
 
@@ -53,9 +24,10 @@ def _exact_products(monkeypatch):
 
 
 def finerecon(device):
-    network = FineRecon(FINERECON).eval().to(device)
+    network = worlds.network().to(device)
+    channels = worlds.SMALL.image_feature_dim
     pictures = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(1)).to(device)
-    mean = torch.rand(15, 16, 12, 8, generator=torch.Generator().manual_seed(2)).to(device)
+    mean = torch.rand(channels, 16, 12, 8, generator=torch.Generator().manual_seed(2)).to(device)
     features = network.coarse_features(pictures)
     volume = network.unet(network.volume_input(mean, mean[0]))
     flat = volume.flatten(1)
@@ -68,9 +40,9 @@ def finerecon(device):
 
 
 def simplerecon(device):
-    network = SimpleRecon(SIMPLERECON).eval().to(device)
-    pictures = torch.randn(1, 4, 3, 128, 160, generator=torch.Generator().manual_seed(1))
-    K = torch.tensor([[140.0, 0, 80], [0, 140, 64], [0, 0, 1]]).expand(1, 4, 3, 3)
+    network = small.network().to(device)
+    pictures = torch.randn(1, 4, 3, 96, 128, generator=torch.Generator().manual_seed(1))
+    K = torch.tensor([[110.0, 0, 64], [0, 110, 48], [0, 0, 1]]).expand(1, 4, 3, 3)
     poses = torch.eye(4).repeat(1, 4, 1, 1)
     poses[0, :, 0, 3] = torch.tensor([0.0, 0.1, -0.12, 0.15])
     found = network(pictures.to(device), K.to(device), poses.to(device))
@@ -78,7 +50,7 @@ def simplerecon(device):
 
 
 def gtr(device):
-    network = Gtr(GTR).eval().to(device)
+    network = tiny().to(device)
     views = torch.rand(2, 10, 128, 128, generator=torch.Generator().manual_seed(1)).to(device)
     triplane = network.generator(views)
     return [triplane, density_grid(network.field, triplane, 24)]
