@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from app import console
+from app import console, examples
 from app.console import progress_bars
 from engine.core.faults import BadInput, Cancelled
 from engine.runtime.progress import run_job
 
 weights = typer.Typer(
     help="Weights of the networks: what there is, fetch it, import your own, verify it.",
+    epilog=examples.WEIGHTS,
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
@@ -22,7 +23,7 @@ REFUSED = 2
 NOT_AS_IT_WAS = 1
 
 
-@weights.command("list")
+@weights.command("list", short_help="Say which weights there are.")
 def list_weights(is_json: Json = False) -> None:
     """Say which weights there are, on what terms, and which are installed."""
     from app.weights import catalogue, rows, shelf
@@ -32,20 +33,18 @@ def list_weights(is_json: Json = False) -> None:
     if is_json:
         console.print_json({"folder": str(store.folder), "weights": found})
         return
-    line = "{:<24} {:<12} {:>8}  {:<10} {}"
-    console.out.print(line.format("name", "network", "size", "installed", "licence"))
+    line = "{:<20} {:<11} {:>7}  {:<9} {}"
+    console.out.print(line.format("name", "network", "size", "installed", "terms"))
     for row in found:
         size = f"{row['weights_bytes'] / 1e6:.0f} MB" if "weights_bytes" in row else ""
-        licence = row.get("licence")
-        terms = "" if licence is None else licence["name"]
-        if licence is not None and licence["is_non_commercial"]:
-            terms += " (non-commercial)"
+        licence = row.get("licence", {"name": "", "is_non_commercial": False})
+        terms = "non-commercial use" if licence["is_non_commercial"] else licence["name"]
         installed = "yes" if row["installed"] else "no"
         console.out.print(line.format(row["name"], row["network"], size, installed, terms))
     console.out.print(f"Folder: {store.folder}")
 
 
-@weights.command()
+@weights.command(short_help="Download weights.", epilog=examples.WEIGHTS_FETCH)
 def fetch(
     name: Annotated[str, typer.Argument(help="A name that 'weights list' shows.")],
     is_licence_accepted: Annotated[
@@ -72,7 +71,9 @@ def fetch(
     _report(imported.row, is_json)
 
 
-@weights.command("import")
+@weights.command(
+    "import", short_help="Take in a checkpoint of your own.", epilog=examples.WEIGHTS_IMPORT
+)
 def import_file(
     file: Annotated[
         Path, typer.Argument(help="A checkpoint: .ckpt .pth .pt .safetensors, or a zip of one.")
@@ -100,7 +101,7 @@ def import_file(
     _report(row, is_json)
 
 
-@weights.command()
+@weights.command(short_help="Check that installed weights are unchanged.")
 def verify(
     names: Annotated[list[str] | None, typer.Argument(help="Names; all by default.")] = None,
     is_json: Json = False,
@@ -126,6 +127,7 @@ def verify(
     for verdict in [] if is_json else verdicts:
         console.out.print(f"{verdict.name:<24} {verdict.state:<8} {verdict.path}")
     if not is_ok:
+        console.err.print("Not all weights are as they were installed: import or fetch them again.")
         raise typer.Exit(NOT_AS_IT_WAS)
 
 

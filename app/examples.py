@@ -40,3 +40,22 @@ BENCH = """\b
 Example:
   run_scanner.py bench --suite fusion --source kitchen/ --frames 100 --json
 """
+
+WEIGHTS = """\b
+Examples:
+  run_scanner.py weights list
+  run_scanner.py weights fetch finerecon
+  run_scanner.py weights import hero_model.ckpt
+"""
+
+WEIGHTS_FETCH = """\b
+Examples:
+  run_scanner.py weights fetch finerecon
+  run_scanner.py weights fetch gtr --accept-licence --json
+"""
+
+WEIGHTS_IMPORT = """\b
+Examples:
+  run_scanner.py weights import hero_model.ckpt
+  run_scanner.py weights import trained.safetensors --name my-finerecon
+"""

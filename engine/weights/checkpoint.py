@@ -4,7 +4,7 @@ import io
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from engine.weights.unpickle import LARGEST_PICKLE_BYTES, Storage, TensorRef, da
 # A training checkpoint of 5,000 tensors has a directory of half a megabyte.
 LARGEST_DIRECTORY_BYTES = 4 * 2**20
 PIECE_BYTES = 2**20
+CODE_ENDINGS = (".pkl", ".py", ".pyc", ".so")
 # What zipfile raises on damaged archives; RuntimeError is its word for encrypted entries.
 DAMAGE = (
     zipfile.BadZipFile,
@@ -161,6 +162,19 @@ def _root(entries: dict[str, zipfile.ZipInfo]) -> str:
     roots = [root for root in roots if root + "data.pkl" in entries]
     if len(roots) != 1:
         raise BadInput("The file is an archive, but none that torch wrote.")
-    if any(name.startswith(f"{roots[0]}code/") for name in entries):
-        raise carries_code("a compiled TorchScript program")
+    _check_alone(entries, roots[0])
     return roots[0]
+
+
+def _check_alone(entries: Iterable[str], root: str) -> None:
+    """Refuse what torch does not write beside tensors: programs, second pickles, foreign folders.
+
+    Nothing here would read them, but a program less careful might.
+    """
+    for name in entries:
+        if name.startswith(f"{root}code/"):
+            raise carries_code("a compiled TorchScript program")
+        if name.endswith(CODE_ENDINGS) and name != f"{root}data.pkl":
+            raise carries_code(name)
+        if not name.startswith(root):
+            raise BadInput(f"The checkpoint holds {name[:120]!r}, which torch never writes.")

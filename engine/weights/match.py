@@ -1,12 +1,13 @@
 """Which entries of a checkpoint belong to which network, and what does not fit."""
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-# What wrappers put in front of every name.
-PREFIXES = ("", "module.", "model.", "_orig_mod.", "network.", "net.")
+# Wrappers put their own names in front of every name, as in "model.module."; at most so many.
+MOST_WRAPPERS = 3
 # Fewer common names than this share of the file's are chance.
 RECOGNISED_SHARE = 0.25
 # Names beyond so many times the released network's would only cost time.
@@ -86,13 +87,22 @@ def recognise(
     best, found = RECOGNISED_SHARE * len(names), None
     for blueprint in blueprints:
         expected = blueprint.released().specs.keys()
-        for prefix in PREFIXES:
-            common = sum(
-                name.removeprefix(prefix) in expected for name in names if name.startswith(prefix)
-            )
-            if common > best:
-                best, found = common, (blueprint, prefix)
+        common = Counter(prefix for name in names for prefix in _prefixes(name, expected))
+        for prefix, count in common.items():
+            if count > best:
+                best, found = count, (blueprint, prefix)
     return found
+
+
+def _prefixes(name: str, expected: Set[str]) -> Iterator[str]:
+    """Give what may be taken off the front of a name to make it an expected one."""
+    at = 0
+    for _ in range(MOST_WRAPPERS + 1):
+        if name[at:] in expected:
+            yield name[:at]
+        at = name.find(".", at) + 1
+        if not at:
+            return
 
 
 def fit(

@@ -196,7 +196,7 @@ def _refuse_bare_pickle(path: Path) -> None:
             return
         head += file.read(LARGEST_PICKLE_BYTES - 2)
     if head[:1] in (b"\x80", b"c", b"(", b"}", b"]"):
-        read_pickle(head)  # says so if it carries code
+        read_pickle(head, is_alone=False)  # says so if it carries code
         raise BadInput(
             f"The file {path.name} is a pickle without the archive that torch writes since 1.6.",
             "Load it where you trust it, and save it again with a newer torch.",

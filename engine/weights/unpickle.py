@@ -75,8 +75,10 @@ _MARK = _Mark()
 _KEYS = (str, int, float, bytes, Name, type(None))
 
 
-def read_pickle(data: bytes) -> Any:
+def read_pickle(data: bytes, is_alone: bool = True) -> Any:
     """Return the content of a pickle: dicts, lists, tuples, numbers, text, and the classes above.
+
+    Unless `is_alone`, more may follow it.
 
     Raises:
         BadInput: it carries code, is damaged, or is larger than any checkpoint needs.
@@ -90,20 +92,22 @@ def read_pickle(data: bytes) -> Any:
         # Text with odd escapes is deprecated in source code; here it is just text.
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
-            return _run(data)
+            return _run(data, is_alone)
         except (ValueError, LookupError, TypeError) as error:
             raise damaged("its table of contents is broken") from error
 
 
-def _run(data: bytes) -> Any:
+def _run(data: bytes, is_alone: bool) -> Any:
     machine = _Machine()
-    for count, (code, argument, _) in enumerate(pickletools.genops(io.BytesIO(data))):
+    for count, (code, argument, at) in enumerate(pickletools.genops(io.BytesIO(data))):
         if count > MOST_INSTRUCTIONS:
             raise BadInput(
                 f"The checkpoint's table of contents has over {MOST_INSTRUCTIONS:,} "
                 "instructions, far more than any network needs."
             )
         if code.name == "STOP":
+            if is_alone and at is not None and at + 1 < len(data):
+                raise damaged("its table of contents goes on after its end")
             return machine.pop()
         machine.step(code.name, argument)
     raise damaged("its table of contents has no end")

@@ -59,7 +59,9 @@ def test_the_list_shows_names_licences_and_what_is_installed(folder, checkpoint)
     name = ran("import", checkpoint)["name"]
     assert [w["name"] for w in ran("list")["weights"] if w["installed"]] == [name]
     table = invoke("list").stdout
-    assert "Snap Inc. Non-Commercial License (non-commercial)" in table
+    assert "non-commercial use" in table
+    assert table.endswith("\n")
+    assert all(len(line) <= 80 for line in table.splitlines() if "Folder" not in line)
     assert name in table
     assert not invoke("list").stderr
 
@@ -204,6 +206,7 @@ def test_verify_finds_what_changed(checkpoint, folder):
     assert done.exit_code == 1
     assert json.loads(done.stdout)["weights"]["mine"]["state"] == "changed"
     assert "changed" in invoke("verify").stdout
+    assert "import or fetch them again" in invoke("verify").stderr
     assert isinstance(invoke("verify", "unknown").exception, BadInput)
 
 

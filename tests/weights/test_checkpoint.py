@@ -2,6 +2,7 @@ import pickle
 import resource
 import struct
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,6 +185,39 @@ def test_compiled_programs_are_refused_as_code(tmp_path):
         archive.writestr("p/data.pkl", dumps({}))
         archive.writestr("p/code/__torch__.py", b"def forward(self): pass")
     with pytest.raises(BadInput, match="carries code"):
+        read_all(path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("archive/extra.pkl", "carries code"),
+        ("archive/data/0.pkl", "carries code"),
+        ("archive/hook.py", "carries code"),
+        ("other/data.pkl", "none that torch wrote"),
+        ("../outside", "torch never writes"),
+        ("/tmp/outside", "torch never writes"),
+    ],
+)
+def test_what_torch_writes_nothing_like_is_refused(tmp_path, name, says):
+    path = tmp_path / "a.ckpt"
+    torch.save({"w": torch.ones(10)}, path)
+    content = Path("archive")
+    with zipfile.ZipFile(path) as archive:
+        entries = {
+            str(content / Path(n).relative_to(Path(n).parts[0])): archive.read(n)
+            for n in archive.namelist()
+        }
+    with zipfile.ZipFile(path, "w") as archive:
+        for entry, data in {**entries, name: b"x"}.items():
+            archive.writestr(entry, data)
+    with pytest.raises(BadInput, match=says):
+        read_all(path, tmp_path)
+
+
+def test_a_second_pickle_behind_the_first_is_refused(tmp_path):
+    path = write_archive(tmp_path / "a.ckpt", dumps({}) + dumps({}), {})
+    with pytest.raises(BadInput, match="goes on after its end"):
         read_all(path, tmp_path)
 
 

@@ -69,7 +69,7 @@ def test_a_small_network_is_recognised_sized_and_read(checkpoint, tmp_path):
         assert torch.equal(found.tensors[name], value), name
 
 
-@pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod."])
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "depth_model.", "model.module."])
 def test_prefixes_of_wrappers_come_off(tmp_path, prefix):
     path = saved(tmp_path, {prefix + name: value for name, value in small_state().items()})
     found = converted(path, tmp_path)

@@ -4,9 +4,11 @@ import pickle
 import struct
 import time
 import tracemalloc
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from pathlib import PurePosixPath
+from typing import Any
 
+import numpy as np
 import pytest
 
 from engine.core.faults import BadInput
@@ -45,6 +47,20 @@ def test_library_types_become_tables_or_stay_closed(protocol):
     assert found["ordered"] == {"a": 1, "b": 2}
     assert isinstance(found["path"], Opaque)
     assert found["path"].name.name == "PurePosixPath"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_harmless_types_may_be_mentioned(protocol):
+    # Protocol 2, which torch.save uses, calls some of them by their Python 2 names.
+    value = [range(3), defaultdict(int), defaultdict(str), slice(1, 2), 1 + 2j, Any]
+    found = read_pickle(pickle.dumps(value, protocol))
+    assert len(found) == len(value)
+
+
+@pytest.mark.parametrize("protocol", range(2, 6))
+def test_numpy_arrays_stay_closed(protocol):
+    found = read_pickle(pickle.dumps([np.arange(3.0), np.float64(3)], protocol))
+    assert all(isinstance(each, Opaque) for each in found)
 
 
 def test_python_2_ordered_dict_is_a_table():

@@ -38,7 +38,7 @@ def close(
     rounding tie, such as a nearest pixel. Error and tolerance are divided by the largest stored
     magnitude. A wrong shape or too many misplaced NaNs give an infinite error.
     """
-    a, b = _array(ours), np.asarray(stored, dtype=np.float64)
+    a, b = _array(ours), _stored(stored)
     if a.shape != b.shape:
         return Check(name, float("inf"), atol)
     known = np.isfinite(b)
@@ -51,7 +51,7 @@ def close(
 
 def equal(name: str, ours: Tensor | ArrayLike, stored: ArrayLike, excused: float = 1e-3) -> Check:
     """Compare counts, masks and codes: the error is the share of elements that differ."""
-    a, b = _array(ours), np.asarray(stored, dtype=np.float64)
+    a, b = _array(ours), _stored(stored)
     if a.shape != b.shape:
         return Check(name, float("inf"), excused)
     return Check(name, float(np.mean(a != b)) if a.size else 0.0, excused)
@@ -87,6 +87,14 @@ def _array(values: Tensor | ArrayLike) -> NDArray[np.float64]:
     if isinstance(values, Tensor):
         values = values.detach().cpu().double().numpy()
     return np.array(values, dtype=np.float64)
+
+
+def _stored(values: ArrayLike) -> NDArray[np.float64]:
+    """Return stored numbers; for words and the like, an array of a shape that nothing has."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        return np.zeros((*array.shape, 0, 0, 0))
+    return array.astype(np.float64)
 
 
 def _worst(difference: NDArray[np.float64], excused: float) -> float:

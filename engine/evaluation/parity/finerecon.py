@@ -9,9 +9,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from engine.evaluation.parity.check import Check, close, norms
+from engine.evaluation.parity.check import Check, norms
 from engine.evaluation.parity.finerecon_compare import (
-    CHECKSUM_TOL,
     FLOAT_TOL,
     GRADIENT_FLOOR,
     GRADIENT_RTOL,
@@ -21,16 +20,14 @@ from engine.evaluation.parity.finerecon_compare import (
 )
 from engine.evaluation.parity.finerecon_layers import Layers
 from engine.evaluation.parity.finerecon_offline import checks as offline_checks
-from engine.evaluation.parity.finerecon_scene import Scene, read_network, read_scene, read_tensors
+from engine.evaluation.parity.finerecon_scene import Scene, read_network, read_scene
 from engine.evaluation.parity.fixture import (
     Entries,
-    numbers,
     optional_arrays,
     read_arrays,
     read_json,
-    record,
 )
-from engine.evaluation.parity.recipe import mismatches
+from engine.evaluation.parity.state_dict import manifest_check, weights_checks
 from engine.nets.finerecon.crop import Crop, Views
 from engine.nets.finerecon.guidance import depth_weights, fill
 from engine.nets.finerecon.losses import Losses, losses
@@ -51,8 +48,8 @@ def checks(folder: Path) -> Iterator[Check]:
     network = read_network(folder, scene.voxel_m)
     fixture = read_json(folder, "fixture.json")
     layers = Layers(network, fixture.values.get("layer_stats", {}))
-    yield manifest(folder, network)
-    yield from weights(network, fixture)
+    yield manifest_check(folder, network)
+    yield from weights_checks(fixture, network)
     with torch.no_grad():
         yield from features(folder, network, scene, layers)
         yield from volume(folder, network, scene, layers)
@@ -60,31 +57,6 @@ def checks(folder: Path) -> Iterator[Check]:
     yield from layers.checks()
     yield from step_train(folder, network, scene)
     yield from offline_checks(folder, network)
-
-
-def manifest(folder: Path, network: FineRecon) -> Check:
-    """Return how many names, shapes and types differ from the manifest, or stand elsewhere."""
-    entries = read_tensors(read_json(folder, "manifest.json"))
-    state = network.state_dict()
-    wrong = mismatches(state, [(e["name"], e["shape"], e["dtype"]) for e in entries])
-    parameters = {name for name, _ in network.named_parameters()}
-    kinds = sum((e["kind"] == "parameter") != (e["name"] in parameters) for e in entries)
-    is_out_of_order = list(state) != [e["name"] for e in entries]
-    return Check("manifest", float(len(wrong) + kinds + is_out_of_order), 0.0)
-
-
-def weights(network: FineRecon, fixture: Entries) -> Iterator[Check]:
-    """Yield a check for each tensor whose sums the fixture states."""
-    state = network.state_dict()
-    for name, sums in record("checksums", fixture.values.get("checksums", {})).items():
-        where = f"checksum {name}"
-        stored = record(where, sums, "sum", "abs_sum", "first3", "last")
-        first = list(stored["first3"])
-        wanted = numbers(where, stored["sum"], stored["abs_sum"], *first, stored["last"])
-        values = state[name].double().flatten() if name in state else torch.empty(0)
-        some = [*values[:3], *values[-1:]]
-        ours = [float(v) for v in (values.sum(), values.abs().sum(), *some)]
-        yield close(f"weights/{name}", ours, wanted, CHECKSUM_TOL)
 
 
 def features(folder: Path, network: FineRecon, scene: Scene, layers: Layers) -> Iterator[Check]:
@@ -147,7 +119,8 @@ def note_points(
     """
     if "point_fusion.bn" not in layers.stored:
         return
-    if final := optional_arrays(folder, "final.npz"):
+    final = optional_arrays(folder, "final.npz")
+    if final is not None and "tsdf_grid" in final.values:
         dims = [n * scene.rate for n in is_occupied_xyz.shape]
         known = np.isfinite(final.array("tsdf_grid", *dims))
         corner = slice(None, None, scene.rate)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from engine.core.faults import BadInput
 from engine.core.news import Progress
-from engine.evaluation.parity.check import Check, close, equal
+from engine.evaluation.parity.check import Check
+from engine.evaluation.parity.finerecon_compare import compare
 from engine.evaluation.parity.fixture import REMEDY, Entries, optional_arrays, read_arrays
 from engine.nets.finerecon.model import FineRecon
 from engine.recon.compute import ON_CPU
@@ -22,10 +23,6 @@ from engine.recon.surface import LEVEL
 from engine.recon.views import DepthView, View, to_cam
 from engine.runtime.progress import run_job
 
-# The fixture's README: floats, and the share of elements that rounding ties may cost.
-FLOATS, TIES = 2e-4, 1e-3
-# Where the grid lies is no matter of rounding: metres, and the level itself.
-PLACE = 1e-5
 # The stored grids repeat the published inference, fault included.
 GUIDANCE: Guidance = "compatible"
 
@@ -62,21 +59,20 @@ def _grid_checks(
     samples = torch.from_numpy(stored.array("sample_coords", None, 3).astype(np.float32))
     made = run_job(reconstruct(network, views, lattice, settings), _ignore, _never)
     fine = lattice.refined(settings.rate)
-    ours: dict[str, Tensor | ArrayLike] = {
-        "tsdf_grid": made.surface.dense(),
-        "occ_logits": made.logits_xyz,
-    }
-    ours |= _at_samples(network, views, lattice, made, samples)
-    for name, values in ours.items():
-        if name in stored.values:
-            yield close(f"{stored.file}/{name}", values, stored[name], FLOATS, TIES)
-    place = {"origin": fine.origin_m, "voxel_size": [fine.voxel_m], "level": [LEVEL]}
-    for name, numbers in place.items():
-        if name in stored.values:
-            yield close(f"{stored.file}/{name}", numbers, np.atleast_1d(stored[name]), PLACE)
-    for name, counts in (("count", made.views_xyz), ("tsdf_weight", made.depths_xyz)):
-        if name in stored.values:
-            yield equal(f"{stored.file}/{name}", counts, stored[name], TIES)
+    yield from compare(
+        stored,
+        {
+            "tsdf_grid": made.surface.dense(),
+            "occ_logits": made.logits_xyz,
+            **_at_samples(network, views, lattice, made, samples),
+            "origin": fine.origin_m,
+            "voxel_size": fine.voxel_m,
+            "level": LEVEL,
+            "count": made.views_xyz,
+            "tsdf_weight": made.depths_xyz,
+        },
+        given={"order", "sample_coords"},
+    )
 
 
 @torch.no_grad()
@@ -106,9 +102,8 @@ def _truth_checks(views: list[DepthView], stored: Entries) -> Iterator[Check]:
     lattice = Lattice((x, y, z), (nx, ny, nz), _number(stored, "voxel_size"))
     margin_vox = int(_number(stored, "margin"))
     made = run_job(fuse_truth(views, lattice, margin_vox), _ignore, _never)
-    yield close(f"{stored.file}/tsdf", made.tsdf, stored["tsdf"], FLOATS, TIES)
-    yield equal(f"{stored.file}/weight", made.weight, stored["weight"], TIES)
-    yield close(f"{stored.file}/occ", made.occupied, stored["occ"], FLOATS, TIES)
+    ours = {"tsdf": made.tsdf, "weight": made.weight, "occ": made.occupied}
+    yield from compare(stored, ours, given={"origin", "voxel_size", "margin", "dims"})
 
 
 def _depth_views(inputs: Entries) -> list[DepthView]:

@@ -1,24 +1,17 @@
 """The network and the scene that a FineRecon fixture describes."""
 
-from dataclasses import dataclass, fields, replace
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from engine.core.faults import BadInput
-from engine.evaluation.parity.fixture import (
-    REMEDY,
-    Entries,
-    numbers,
-    read_arrays,
-    read_json,
-    record,
-    whole,
-)
-from engine.evaluation.parity.recipe import SplitmixRecipe, fill
+from engine.evaluation.parity.fixture import REMEDY, read_arrays, read_json
+from engine.evaluation.parity.recipe import fill
+from engine.evaluation.parity.state_dict import built, read_recipe, read_tensors
 from engine.nets.finerecon.config import FineReconConfig
 from engine.nets.finerecon.model import FineRecon
 from engine.nets.finerecon.projection import world_to_camera
@@ -26,6 +19,8 @@ from engine.recon.lattice import Lattice, lattice_between
 
 # The 2D networks enlarge by whole factors from a sixteenth of the picture.
 MULTIPLE_PX = 16
+# Larger volumes and grids than any scene has would only fill the memory.
+MOST_VOXELS, MOST_SAMPLES = 2**23, 2**30
 # Determinants of poses are 1.
 SINGULAR = 1e-6
 
@@ -76,6 +71,8 @@ def read_scene(folder: Path) -> Scene:
     """
     stored = read_arrays(folder, "inputs.npz")
     rgb = stored.array("rgb", None, 3, None, None)
+    if not len(rgb):
+        raise BadInput("The fixture has no pictures.", REMEDY)
     if any(side % MULTIPLE_PX for side in rgb.shape[2:]):
         raise BadInput(
             f"Pictures of {rgb.shape[3]}x{rgb.shape[2]} do not fit the network.",
@@ -87,7 +84,7 @@ def read_scene(folder: Path) -> Scene:
         raise BadInput("A pose of the fixture is no rigid motion.", REMEDY)
     if not voxel_m > 0 or rate < 1:
         raise BadInput(f"A voxel of {voxel_m} m in {rate} parts means nothing.", REMEDY)
-    return Scene(
+    scene = Scene(
         images_v3hw=_tensor(rgb) / 255,
         depth_vhw=_tensor(stored.array("depth", len(rgb), None, None)),
         K_color_33=_tensor(stored.array("K_color", 3, 3)),
@@ -98,6 +95,10 @@ def read_scene(folder: Path) -> Scene:
         voxel_m=voxel_m,
         rate=rate,
     )
+    voxels = math.prod(scene.box().dims)
+    if voxels > MOST_VOXELS or voxels * rate**3 > MOST_SAMPLES:
+        raise BadInput(f"A box of {voxels} voxels in {rate} parts each is too large.", REMEDY)
+    return scene
 
 
 def decimal(number: np.ndarray) -> float:
@@ -105,16 +106,16 @@ def decimal(number: np.ndarray) -> float:
     return float(str(number.reshape(())[()]))
 
 
-def read_config(manifest: Entries, voxel_m: float) -> FineReconConfig:
+def read_config(folder: Path, voxel_m: float) -> FineReconConfig:
     """Return the configuration of a manifest: widths by shape, the rest by its own words.
 
     Raises:
         BadInput: the entries are not those of FineRecon, or it describes what does not exist.
     """
     try:
-        shapes = {entry["name"]: entry["shape"] for entry in read_tensors(manifest)}
+        shapes = {entry["name"]: entry["shape"] for entry in read_tensors(folder)}
         described = FineReconConfig.from_shapes(shapes)
-        guide = manifest["configuration"]["depth_guidance"]
+        guide = read_json(folder, "manifest.json")["configuration"]["depth_guidance"]
         kinds = [k for k in ("tsdf", "density") if guide[f"{k}_fusion_channel"]]
         if len(kinds) > 1:
             raise ValueError("Only one kind of guidance channel is known.")
@@ -128,46 +129,14 @@ def read_config(manifest: Entries, voxel_m: float) -> FineReconConfig:
         raise BadInput(f"The manifest describes no FineRecon network ({fault}).", REMEDY) from None
 
 
-def read_tensors(manifest: Entries) -> list[dict[str, Any]]:
-    """Return the entries of a manifest, each with name, shape, dtype and kind.
-
-    Raises:
-        BadInput: there is no list of such entries.
-    """
-    tensors = manifest["tensors"]
-    if not isinstance(tensors, list):
-        raise BadInput("The manifest lists no tensors.", REMEDY)
-    for entry in tensors:
-        record("A tensor", entry, "name", "shape", "dtype", "kind")
-        if not all(isinstance(entry[key], str) for key in ("name", "dtype", "kind")):
-            raise BadInput("A tensor of the manifest has no name or type.", REMEDY)
-        whole("The shape of a tensor", entry["shape"])
-    return tensors
-
-
-def read_recipe(fixture: Entries) -> SplitmixRecipe:
-    """Return the weight recipe of `fixture.json`.
-
-    Raises:
-        BadInput: another kind of recipe, or one without its numbers.
-    """
-    recipe, kind = dict(record("recipe", fixture["recipe"])), "splitmix64-uniform"
-    if recipe.pop("kind", None) != kind:
-        raise BadInput(f"The fixture's weights are not made by {kind!r}.", REMEDY)
-    known = {field.name for field in fields(SplitmixRecipe)} - {"seed", "constants"}
-    if recipe.keys() - known:
-        raise BadInput(f"The recipe has unknown numbers: {sorted(recipe.keys() - known)}.", REMEDY)
-    numbers("recipe", *recipe.values())
-    return SplitmixRecipe(whole("seed", [fixture["seed"]])[0], **recipe)
-
-
 def read_network(folder: Path, voxel_m: float) -> FineRecon:
     """Return the fixture's network with its weights, in evaluation mode.
 
     Raises:
         BadInput: manifest or recipe cannot be used.
     """
-    network = FineRecon(read_config(read_json(folder, "manifest.json"), voxel_m)).eval()
+    config = read_config(folder, voxel_m)
+    network = built(lambda: FineRecon(config)).eval()
     fill(network.state_dict(), read_recipe(read_json(folder, "fixture.json")))
     return network
 

@@ -153,4 +153,6 @@ def _working_bytes(case: Case, config: GtrConfig) -> int:
     tokens = 3 * net.plane_resolution**2
     tokens += case.view_count * (case.image_size // net.patch_size) ** 2
     # Eight floats a channel and five a hidden unit, and a quarter more for what else there is.
-    return 5 * tokens * net.model_channels * (8 + 5 * net.ff_mult)
+    forward = 5 * tokens * net.model_channels * (8 + 5 * net.ff_mult)
+    # The grid, its signed distances and their gradient.
+    return forward + 12 * int(case.number("grid_res", 0)) ** 3

@@ -46,8 +46,8 @@ def run(folder: Path) -> Job[Report]:
     """Rebuild a fixture's network by its recipe and compare every stored output.
 
     Raises:
-        BadInput: the folder is no fixture, or a broken one.
-        Fault: two checks have one name, or there are none.
+        BadInput: the folder is no fixture, or a broken one, or it stores no outputs.
+        Fault: two checks have one name.
     """
     network = network_of(folder)
     checks: list[Check] = []
@@ -56,8 +56,13 @@ def run(folder: Path) -> Job[Report]:
         checks.append(check)
         yield Progress(f"parity {network}", len(checks))
     twice = [name for name, count in Counter(check.name for check in checks).items() if count > 1]
-    if twice or not checks:
-        raise Fault(f"The comparison for {network} is wrong: checks named twice {twice} or none.")
+    if twice:
+        raise Fault(f"The comparison for {network} is wrong: checks named twice {twice}.")
+    if all(_is_recipe(check.name) for check in checks):
+        raise BadInput(
+            f"The folder {folder} holds no outputs of {network} to compare with.",
+            "Give the folder of a complete fixture, as it was made.",
+        )
     return Report(network, tuple(checks))
 
 
@@ -80,6 +85,11 @@ def network_of(folder: Path) -> str:
             "A fixture has a manifest.json that names the parts of a network.",
         )
     return best
+
+
+def _is_recipe(name: str) -> bool:
+    """Return whether a check is about weights and not about what they compute."""
+    return name.startswith(("manifest", "weights"))
 
 
 def _driver(network: str, folder: Path) -> Iterator[Check]:

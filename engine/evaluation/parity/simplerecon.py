@@ -21,7 +21,14 @@ from engine.evaluation.parity.fixture import (
     read_arrays,
     read_json,
 )
-from engine.evaluation.parity.recipe import SplitmixRecipe, fill, mismatches
+from engine.evaluation.parity.recipe import fill
+from engine.evaluation.parity.state_dict import (
+    built,
+    manifest_check,
+    read_recipe,
+    read_tensors,
+    weights_checks,
+)
 from engine.nets.simplerecon.config import SimpleReconConfig
 from engine.nets.simplerecon.geometry import scaled
 from engine.nets.simplerecon.losses import Losses, valid_depth
@@ -37,7 +44,6 @@ LOSS_RTOL = 1e-3
 GRADIENT_RTOL = 0.01
 GRADIENT_FLOOR = 1e-3
 DISTANCE_TOL = 1e-6
-CHECKSUM_TOL = 1e-6
 # Share of pixels whose best plane may hang on a tie.
 TIES = 1e-3
 SINGULAR = 1e-6
@@ -73,29 +79,15 @@ def checks(folder: Path) -> Iterator[Check]:
         BadInput: a file is damaged, or lacks what the others need.
     """
     config = read_config(folder)
-    yield manifest(folder, config)
+    with torch.device("meta"):
+        yield manifest_check(folder, SimpleRecon(config))
     scene = read_scene(folder)
     network = read_network(folder, config, scene)
-    yield from weights(folder, network)
+    yield from weights_checks(read_json(folder, "fixture.json"), network)
     with torch.no_grad():
         yield from evaluation(folder, network, scene)
     yield from train_step(folder, network, scene)
     yield from keyframe_rules(folder)
-
-
-def read_entries(folder: Path) -> list[tuple[str, list[int], str, str]]:
-    """Return name, shape, type and kind of the manifest's entries, in order.
-
-    Raises:
-        BadInput: an entry lacks one of them.
-    """
-    try:
-        return [
-            (str(e["name"]), [int(n) for n in e["shape"]], str(e["dtype"]), str(e["kind"]))
-            for e in read_json(folder, "manifest.json")["tensors"]
-        ]
-    except (KeyError, TypeError, ValueError) as fault:
-        raise BadInput(f"The manifest has a damaged entry ({fault}).", REMEDY) from None
 
 
 def read_config(folder: Path) -> SimpleReconConfig:
@@ -104,7 +96,7 @@ def read_config(folder: Path) -> SimpleReconConfig:
     Raises:
         BadInput: its entries do not make this network.
     """
-    shapes = {name: shape for name, shape, _, _ in read_entries(folder)}
+    shapes = {entry["name"]: entry["shape"] for entry in read_tensors(folder)}
     try:
         size = read_json(folder, "manifest.json")["configuration"]
         return SimpleReconConfig.from_shapes(shapes, (size["image_width"], size["image_height"]))
@@ -145,9 +137,10 @@ def read_network(folder: Path, config: SimpleReconConfig, scene: Scene) -> Simpl
         BadInput: the pictures do not fit the network, or the weights have no recipe.
     """
     fixture = read_json(folder, "fixture.json")
-    recipe = dict(fixture["recipe"])
-    if recipe.pop("kind", "") != "splitmix64-uniform":
-        raise BadInput("The fixture's weights follow an unknown recipe.", REMEDY)
+    constants = fixture["constant_buffers"]
+    if not isinstance(constants, list) or not all(isinstance(name, str) for name in constants):
+        raise BadInput("The constant buffers in fixture.json are no list of names.", REMEDY)
+    recipe = read_recipe(fixture, frozenset(constants))
     views, _, height, width = scene.images_bv3hw.shape[1:]
     if views != config.sources + 1:
         raise BadInput(
@@ -156,39 +149,12 @@ def read_network(folder: Path, config: SimpleReconConfig, scene: Scene) -> Simpl
     if (height, width) != (fixture["image_height"], fixture["image_width"]):
         raise BadInput(f"Pictures of {width}x{height} are not what fixture.json says.", REMEDY)
     try:
-        network = SimpleRecon(replace(config, image_width=width, image_height=height))
-        constants = frozenset(fixture["constant_buffers"])
-        seed = int(fixture["seed"])
-        fill(network.state_dict(), SplitmixRecipe(seed, constants=constants, **recipe))
-    except (TypeError, ValueError) as fault:
+        sized = replace(config, image_width=width, image_height=height)
+    except ValueError as fault:
         raise BadInput(f"The fixture's network cannot be built ({fault}).", REMEDY) from None
-    return network.eval()
-
-
-def manifest(folder: Path, config: SimpleReconConfig) -> Check:
-    """Return how many names, shapes and types differ from the manifest, or stand elsewhere."""
-    entries = read_entries(folder)
-    with torch.device("meta"):
-        network = SimpleRecon(config)
-    state = network.state_dict()
-    parameters = {name for name, _ in network.named_parameters()}
-    wrong = mismatches(state, [entry[:3] for entry in entries])
-    kinds = sum((kind == "parameter") != (name in parameters) for name, _, _, kind in entries)
-    is_out_of_order = list(state) != [entry[0] for entry in entries]
-    return Check("manifest", float(len(wrong) + kinds + is_out_of_order), 0.0)
-
-
-def weights(folder: Path, network: SimpleRecon) -> Iterator[Check]:
-    """Yield a check for each tensor whose sums the fixture states."""
-    state = network.state_dict()
-    for name, stored in read_json(folder, "fixture.json").values.get("checksums", {}).items():
-        try:
-            wanted = [stored["sum"], stored["abs_sum"], *stored["first3"], stored["last"]]
-        except (KeyError, TypeError):
-            raise BadInput(f"fixture.json has a damaged checksum of {name}.", REMEDY) from None
-        values = state[name].double().flatten() if name in state else torch.empty(0)
-        ours = [float(v) for v in (values.sum(), values.abs().sum(), *values[:3], *values[-1:])]
-        yield close(f"weights/{name}", ours, wanted, CHECKSUM_TOL)
+    network = built(lambda: SimpleRecon(sized)).eval()
+    fill(network.state_dict(), recipe)
+    return network
 
 
 def evaluation(folder: Path, network: SimpleRecon, scene: Scene) -> Iterator[Check]:
@@ -229,7 +195,7 @@ def volume(
         }
         given = ("mlp_plane", "mlp_row", "mlp_col")
         if "mlp_plane" in stored.values:
-            index = [torch.from_numpy(stored.array(name, None)) for name in given]
+            index = [torch.from_numpy(stored.array(name, None)).long() for name in given]
             sizes = swept.cost_bdhw.shape[1:]
             if any(((i < 0) | (i >= size)).any() for i, size in zip(index, sizes, strict=True)):
                 raise BadInput("The fixture asks for cells outside the volume.", REMEDY)

@@ -1,9 +1,9 @@
 """State dicts as the fixtures of FineRecon and SimpleRecon list them: entries, recipe, sums."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -13,8 +13,11 @@ from engine.evaluation.parity.check import Check, close
 from engine.evaluation.parity.fixture import REMEDY, Entries, numbers, read_json, record, whole
 from engine.evaluation.parity.recipe import SplitmixRecipe, mismatches
 
+Network = TypeVar("Network", bound=nn.Module)
 KIND = "splitmix64-uniform"
 CHECKSUM_TOL = 1e-6
+# Five times the larger of the two released networks.
+MOST_NUMBERS = 2**28
 
 
 def read_tensors(folder: Path) -> list[dict[str, Any]]:
@@ -48,6 +51,19 @@ def read_recipe(fixture: Entries, constants: frozenset[str] = frozenset()) -> Sp
         raise BadInput(f"The recipe has unknown numbers: {sorted(recipe.keys() - known)}.", REMEDY)
     numbers("recipe", *recipe.values())
     return SplitmixRecipe(whole("seed", [fixture["seed"]])[0], constants=constants, **recipe)
+
+
+def built(make: Callable[[], Network]) -> Network:
+    """Return the network that `make` makes, unless it would fill the memory.
+
+    Raises:
+        BadInput: no fixture has so large a network.
+    """
+    with torch.device("meta"):
+        count = sum(value.numel() for value in make().state_dict().values())
+    if count > MOST_NUMBERS:
+        raise BadInput(f"The manifest describes a network of {count:,} numbers.", REMEDY)
+    return make()
 
 
 def manifest_check(folder: Path, network: nn.Module) -> Check:

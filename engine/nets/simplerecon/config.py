@@ -50,6 +50,8 @@ class SimpleReconConfig:
         encoder_expansions: widening inside a block of them; 1 for plain convolutions.
         volume_widths: channels of the cost-volume encoder, strides 4 to 32.
         decoder_widths: channels of the decoder's rows, strides 2 to 16.
+        is_residual: the volume is read as logits over planes, and the decoder says by how much the
+            depth expected from them is wrong; otherwise it says depth itself.
     """
 
     image_width: int = 512
@@ -71,6 +73,7 @@ class SimpleReconConfig:
     encoder_expansions: tuple[float, ...] = (1.0, 4.0, 4.0, 4.0, 6.0, 6.0)
     volume_widths: tuple[int, ...] = (64, 128, 256, 384)
     decoder_widths: tuple[int, ...] = (64, 64, 128, 256)
+    is_residual: bool = False
 
     def __post_init__(self) -> None:
         """Refuse sizes that do not fit together.
@@ -145,7 +148,7 @@ class SimpleReconConfig:
                 pixels as the file's grids, for they do not tell width from height; without
                 grids, the released size.
 
-        All metadata are taken to be used, for a width does not tell which.
+        All metadata are taken to be used, and depth to be said outright: shapes do not tell.
 
         Raises:
             ValueError: an entry is missing or the sizes contradict each other.

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from engine.nets.simplerecon import geometry
 from engine.nets.simplerecon.config import SimpleReconConfig
@@ -19,6 +20,8 @@ IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
 RESULT_SHRINK = 2
 MATCHING_SHRINK = 4
+# Probabilities are squared before their mean is taken: many small ones far off would move it.
+SHARPNESS = 2.0
 
 
 class DepthPrediction(NamedTuple):
@@ -109,9 +112,17 @@ class SimpleRecon(nn.Module):
     def decode(self, cost_bdhw: Tensor, levels: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Return log depths from a volume and the image encoder's five levels."""
         joined = self.cost_volume_net(cost_bdhw, levels[1:])
-        return tuple(
-            geometry.wide(log_depth) for log_depth in self.depth_decoder((levels[0], *joined))
-        )
+        said = tuple(geometry.wide(each) for each in self.depth_decoder((levels[0], *joined)))
+        if not self.config.is_residual:
+            return said
+        with geometry.exact(cost_bdhw):
+            # A wrong volume must be set right by its own loss: through here it would only learn to
+            # say nothing.
+            expected = expected_log_depth(cost_bdhw.detach(), self.cost_volume.planes_m())
+            return tuple(
+                each + F.interpolate(expected, size=each.shape[-2:], mode="bilinear")
+                for each in said
+            )
 
     def losses(
         self,
@@ -131,6 +142,12 @@ class SimpleRecon(nn.Module):
             self.compute_normals,
             self.mv_depth_loss,
         )
+
+
+def expected_log_depth(cost_bdhw: Tensor, planes_m: Tensor) -> Tensor:
+    """Return the log depth (b, 1, h, w) expected from a volume of logits over planes."""
+    share_bdhw = (SHARPNESS * geometry.wide(cost_bdhw)).softmax(1)
+    return (share_bdhw * planes_m.log()[:, None, None]).sum(1, keepdim=True)
 
 
 def mirror(values_xhw: Tensor) -> Tensor:

@@ -112,3 +112,10 @@ def test_norms_of_other_lengths_are_refused():
     with pytest.raises(ValueError, match="shorter"):
         norms("a", {}, ["a", "b"], np.ones(1), 0.1, 0.1)
     assert math.isinf(close("a", 1.0, [1.0], 0.1).rel_err)
+
+
+@pytest.mark.parametrize("stored", [np.array(["1"]), np.array([1j]), np.array([], str)])
+def test_what_is_no_number_is_never_matched(stored):
+    for compared in (close("x", np.ones(1), stored, 1.0), equal("x", np.ones(1), stored)):
+        assert not compared.ok
+        assert compared.rel_err == float("inf")

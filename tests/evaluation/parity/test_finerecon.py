@@ -211,6 +211,8 @@ def test_a_damaged_file_is_refused_with_a_sentence(
         ("inputs.npz", "voxel_size", lambda a: -a),
         ("inputs.npz", "output_sample_rate", lambda a: a * 0),
         ("inputs.npz", "gt_maxbound", lambda a: a - 9),
+        ("inputs.npz", "gt_maxbound", lambda a: a + 1e6),
+        ("inputs.npz", "output_sample_rate", lambda a: a * 10**5),
         ("step_eval.npz", "query", lambda a: a[:, :2]),
         ("step_eval.npz", "gt_occ", lambda a: a[1:]),
         ("step_eval.npz", "crop_center", lambda a: None),
@@ -219,6 +221,36 @@ def test_a_damaged_file_is_refused_with_a_sentence(
 def test_arrays_that_do_not_fit_are_refused(copy: Path, file: str, array: str, change) -> None:  # type: ignore[no-untyped-def]
     edit(copy / file, array, change)
     with pytest.raises(BadInput):
+        list(checks(copy))
+
+
+def test_what_nobody_makes_of_a_reconstruction_does_not_pass(copy: Path) -> None:
+    arrays = {
+        "sample_coords": np.zeros((2, 3), np.float32),
+        "foreign": np.zeros(3),
+        "sample_tsdf": np.array(["words"]),
+        "origin": np.full(3, 9.0),
+    }
+    np.savez(copy / "final.npz", **arrays)
+    assert {f"final.npz/{key}" for key in ("foreign", "sample_tsdf", "origin")} <= set(
+        failing(copy)
+    )
+
+
+def test_a_network_that_would_fill_the_memory_is_not_built(copy: Path) -> None:
+    manifest = json.loads((copy / "manifest.json").read_text())
+    for tensor in manifest["tensors"]:
+        if tensor["name"] == "occ_predictor.0.weight":
+            tensor["shape"][0] = 10**6
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BadInput, match="numbers"):
+        list(checks(copy))
+
+
+def test_a_fixture_without_pictures_is_refused(copy: Path) -> None:
+    for name in ("rgb", "depth", "poses"):
+        edit(copy / "inputs.npz", name, lambda a: a[:0])
+    with pytest.raises(BadInput, match="no pictures"):
         list(checks(copy))
 
 

@@ -275,7 +275,7 @@ def run(folder: Path, stage: str) -> list[Check]:
     net = driver.read_network(folder, scene.voxel_m)
     none = Layers(net, {})
     if stage == "manifest":
-        return [driver.manifest(folder, net)]
+        return [driver.manifest_check(folder, net)]
     if stage == "train":
         return list(driver.step_train(folder, net, scene))
     with torch.no_grad():

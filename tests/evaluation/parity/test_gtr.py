@@ -192,6 +192,7 @@ def edit_config(folder: Path, **new: object) -> None:
         (lambda f: edit_config(f, views=4), "does not hold 4 views"),
         (lambda f: edit_config(f, views=0), "not a count"),
         (lambda f: edit_config(f, grid_res=2.5), "not a count"),
+        (lambda f: edit_config(f, grid_res=10**5), "MB of memory"),
         (lambda f: edit_config(f, image_size=float("nan")), "not a number"),
         (lambda f: edit_config(f, image_size=11), "smaller than a patch"),
         (lambda f: edit_config(f, SEED="x"), "not a number"),

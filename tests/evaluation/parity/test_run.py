@@ -73,10 +73,16 @@ def test_every_check_is_progress_and_ends_in_the_report(tmp_path, monkeypatch):
     assert [step.done for step in steps] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("names", [(), ("a", "b", "a")])
-def test_checks_are_there_and_have_names_of_their_own(tmp_path, monkeypatch, names):
-    checked(monkeypatch, *(Check(name, 0, 0) for name in names))
+def test_checks_have_names_of_their_own(tmp_path, monkeypatch):
+    checked(monkeypatch, *(Check(name, 0, 0) for name in "aba"))
     with pytest.raises(Fault, match="named twice"):
+        run_job(run(manifest(tmp_path, "generator.planes")), lambda _: None, lambda: False)
+
+
+@pytest.mark.parametrize("names", [(), ("manifest",), ("manifest", "weights/generator.planes")])
+def test_weights_without_outputs_are_nothing_to_compare(tmp_path, monkeypatch, names):
+    checked(monkeypatch, *(Check(name, 0, 0) for name in names))
+    with pytest.raises(BadInput, match="no outputs"):
         run_job(run(manifest(tmp_path, "generator.planes")), lambda _: None, lambda: False)
 
 
