@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A virtual screen where one can be had, so that windows are tested with real OpenGL.
 SCREEN := $(shell command -v xvfb-run >/dev/null 2>&1 && echo 'env QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1280x800x24"')
 
-.PHONY: demo test test-slow test-gpu check lint types contracts bench run setup clean
+.PHONY: demo test test-slow test-gpu train-smoke check lint types contracts bench run setup clean
 
 demo: setup
 	$(BIN)/python run_scanner.py scan 'synthetic:room?seed=7&frames=240' --out out/demo
@@ -19,6 +19,10 @@ test-slow: setup
 
 test-gpu: setup
 	$(BIN)/python -m pytest -m gpu
+
+train-smoke: setup
+	rm -rf out/train-smoke
+	$(BIN)/python -m engine.training depth --size smoke --minutes 2 --fall 1.15 --out out/train-smoke
 
 check: lint types contracts
 

@@ -1,18 +1,24 @@
 """Settings become steps: the one place that decides which parts make a scan."""
 
+import math
+from dataclasses import replace
+
 import torch
 
 from app.method import DepthName, Method
 from app.offline import OfflineScan
 from app.pipeline import ScanPipeline
 from engine.core.faults import BadInput
-from engine.core.settings import Settings
+from engine.core.settings import DepthSettings, Settings
 from engine.depth.base import DepthEstimator
+from engine.depth.plane_sweep import PlaneSweep, SweepSettings
 from engine.nets.finerecon.model import FineRecon
 from engine.recon.compute import Compute
 from engine.sources.base import SourceInfo
 
 FUSION = Method()
+BEYOND = 1.1
+LEAST_PLANES = 16
 
 
 def make_fuser(
@@ -34,11 +40,12 @@ def make_fuser(
             f"{info.name} has no camera poses, so its frames cannot be put together.",
             "Use a recording that was tracked.",
         )
-    estimator = _estimator(method, info)
+    estimator = _estimator(settings, method, info)
     if method.name == "finerecon-offline":
         return _offline(settings, info, with_texture, hold_out, method, estimator)
     try:
-        return ScanPipeline(settings, with_texture and info.has_color, hold_out, estimator)
+        with_texture = with_texture and info.has_color
+        return ScanPipeline(settings, with_texture, hold_out, estimator, not info.is_live)
     except (MemoryError, ValueError) as error:
         raise BadInput(
             f"This machine cannot give the volume {settings.volume.memory_mb} MB of memory.",
@@ -69,19 +76,37 @@ def chosen_depth(method: Method, info: SourceInfo) -> DepthName:
     return wanted
 
 
-def _estimator(method: Method, info: SourceInfo) -> DepthEstimator | None:
+def _estimator(settings: Settings, method: Method, info: SourceInfo) -> DepthEstimator | None:
     """Return what estimates depth, None for the sensor's own."""
     wanted = chosen_depth(method, info)
     if wanted == "sensor":
         return None
     if wanted == "plane-sweep":
-        from engine.depth.plane_sweep import PlaneSweep
-
-        return PlaneSweep()
+        return PlaneSweep(swept(settings.depth))
     from app.chosen_weights import simplerecon
 
     compute = _compute(method)
     return simplerecon(method.depth_weights, compute.device, compute.dtype)
+
+
+def swept(depth: DepthSettings) -> SweepSettings:
+    """Return planes as far as the settings ask for, as dense as they are by default.
+
+    Raises:
+        BadInput: there is nothing between the nearest and the farthest depth.
+    """
+    usual = SweepSettings()
+    near = max(usual.nearest_m, depth.min_m)
+    if depth.max_m <= near:
+        raise BadInput(
+            f"Photographs give depth from {near:g} m on, so --max-depth-m {depth.max_m:g} leaves "
+            "nothing.",
+            "Use a larger --max-depth-m.",
+        )
+    # A little beyond: what lies on the last plane is never believed.
+    far = depth.max_m * BEYOND
+    planes = max(LEAST_PLANES, round(math.log(far / near) / usual.step) + 1)
+    return replace(usual, nearest_m=near, farthest_m=far, planes=planes)
 
 
 def _offline(

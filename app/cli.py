@@ -10,6 +10,8 @@ from app.cli_parity import EXAMPLE as PARITY_EXAMPLE
 from app.cli_parity import parity
 from app.cli_scan import scan
 from app.cli_tools import bench, evaluate, evaluate_depth, export, info, synth
+from app.cli_train import EXAMPLE as TRAIN_EXAMPLE
+from app.cli_train import train
 from app.cli_weights import weights
 from engine.core.faults import BadInput, Cancelled, Fault
 
@@ -83,3 +85,4 @@ app.command(epilog=examples.EVALUATE_DEPTH)(evaluate_depth)
 app.command(epilog=examples.BENCH)(bench)
 app.add_typer(weights, name="weights")
 app.command(epilog=PARITY_EXAMPLE)(parity)
+app.command(epilog=TRAIN_EXAMPLE)(train)

@@ -140,7 +140,8 @@ def evaluate(
 def evaluate_depth(
     source: Source,
     depth: Annotated[
-        str, typer.Option(help="The estimator to judge: plane-sweep.")
+        str,
+        typer.Option(help="What to judge: plane-sweep, or simplerecon with installed weights."),
     ] = "plane-sweep",
     past_only: Annotated[
         bool, typer.Option("--past-only", help="Use pictures taken before the judged one alone.")

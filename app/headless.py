@@ -20,6 +20,7 @@ from app.pipeline import ScanPipeline
 from app.rows import as_json
 from app.scan import NotNow, ScanController
 from app.tracks import LONGEST, chosen_track
+from app.unit import with_unit
 from engine.core.faults import BadInput, Cancelled, CannotWrite, Fault, Severity
 from engine.core.frames import Photo
 from engine.core.news import Progress, ScanState
@@ -76,7 +77,7 @@ def scan(
         CannotWrite: the folder cannot hold the result.
     """
     started = time.perf_counter()
-    source = chosen_track(source, track)
+    source = with_unit(chosen_track(source, track))
     info = source.describe()
     depth = chosen_depth(method, info)
     pipeline = make_fuser(settings, info, with_texture, hold_out, method)
@@ -268,8 +269,6 @@ def _source_row(
     skipped, warnings, notes = dict(source.skipped), list(info.warnings), list(info.notes)
     if depth != "sensor":
         notes.append(f"Depth was estimated from the photographs ({depth}).")
-        if not info.is_metric:
-            warnings.append("Lengths are in the unit of the poses, which need not be metres.")
     if drive.not_fused:
         skipped["could not be fused"] = drive.not_fused
         warnings.append(f"{drive.not_fused} frames could not be fused. {drive.first_reason}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
 from app.files import write_whole
 from engine.core.arrays import F32, U8
@@ -27,7 +28,18 @@ from engine.evaluation.depth_protocol import (
 from engine.sources.base import FrameSource
 from engine.sources.detect import open_source
 
-ESTIMATORS: dict[str, Callable[[], DepthEstimator]] = {"plane-sweep": PlaneSweep}
+
+def _simplerecon() -> DepthEstimator:
+    # Only who asks for the network pays for importing it.
+    from app.chosen_weights import simplerecon
+
+    return simplerecon(None, torch.device("cpu"), torch.float32)
+
+
+ESTIMATORS: dict[str, Callable[[], DepthEstimator]] = {
+    "plane-sweep": PlaneSweep,
+    "simplerecon": _simplerecon,
+}
 SHEET_ROWS = 6
 SHEET_WIDTH_PX = 320
 # Depth is coloured from near to far by its inverse; errors are white from a fifth of the depth on.

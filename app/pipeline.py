@@ -1,5 +1,7 @@
 """From frames to the finished mesh: the steps of one scan, on whichever thread calls them."""
 
+import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +28,8 @@ MAX_WITHHELD = 60
 # Depth pictures kept to show of a recording without colour.
 MAX_DEPTH_PICTURES = 20
 
+log = logging.getLogger(__name__)
+
 
 class ScanPipeline:
     """Fuses frames into the volume, keeps the mesh up to date, and finishes it.
@@ -41,13 +45,15 @@ class ScanPipeline:
         with_texture: bool = True,
         hold_out: int = 0,
         estimator: DepthEstimator | None = None,
+        can_wait: bool = False,
     ) -> None:
         """Start an empty scan; every `hold_out`-th frame, if not 0, is only kept to judge by.
 
-        With an estimator any depth the frames bring is left aside.
+        With an estimator any depth the frames bring is left aside; where it `can_wait`, a
+        keyframe is fused some keyframes later.
         """
         self.settings = settings
-        self._keyframe_depth = None if estimator is None else KeyframeDepth(estimator)
+        self._keyframe_depth = None if estimator is None else KeyframeDepth(estimator, can_wait)
         self.meters = Meters()
         self.volume = Volume(settings.volume)
         self.mesher = BlockMesher(self.volume, settings.mesh.min_weight)
@@ -61,7 +67,7 @@ class ScanPipeline:
         self._last: Pose | None = None
 
     def add(self, frame: Frame) -> list[MeshPatch]:
-        """Fuse one frame and return the patches that changed.
+        """Fuse one frame, or keyframes that waited for it, and return the patches that changed.
 
         Raises:
             BadFrame: the frame has no pose, or neither depth nor what to estimate it from.
@@ -78,22 +84,14 @@ class ScanPipeline:
             return []
         if not self._has_moved(frame.T_world_cam):
             return []
-        with_depth: Frame | None = frame
-        if self._keyframe_depth is not None:
-            with self.meters.stage("depth"):
-                with_depth = self._keyframe_depth.offer(frame)
-        if with_depth is None:
-            self._remember(frame)
-            return []
-        with self.meters.stage("clean"):
-            cleaned = clean(with_depth, self.settings.depth)
-        with self.meters.stage("fuse"):
-            self.volume.add(cleaned)
-        with self.meters.stage("mesh"):
-            patches = self._mesh()
         self._remember(frame)
-        self.frames_used += 1
-        return patches
+        if self._keyframe_depth is None:
+            self._fuse(frame)
+        else:
+            for keyframe in self._timed(self._keyframe_depth.offer(frame)):
+                self._fuse(keyframe)
+        with self.meters.stage("mesh"):
+            return self._mesh()
 
     @property
     def on_disk_mb(self) -> float:
@@ -106,6 +104,12 @@ class ScanPipeline:
         Raises:
             BadInput: nothing was fused.
         """
+        if self._keyframe_depth is not None:
+            try:
+                yield from self._flush(self._keyframe_depth)
+            except OutOfRoom as full:
+                # A scan without its last few keyframes is better than none.
+                log.warning("The last keyframes were not fused: %s", full)
         yield Progress("weld", 0, 1)
         with self.meters.stage("weld"):
             mesh = weld(self.mesher.patches.values())
@@ -133,6 +137,30 @@ class ScanPipeline:
     def close(self) -> None:
         """Let go of what the volume put on disk."""
         self.volume.close()
+
+    def _flush(self, waiting: KeyframeDepth) -> Job[None]:
+        yield Progress("depth", 0)
+        for keyframe in self._timed(waiting.flush()):
+            self._fuse(keyframe)
+            yield Progress("depth", 0)
+        with self.meters.stage("mesh"):
+            self._mesh()
+
+    def _timed(self, keyframes: Iterator[Frame]) -> Iterator[Frame]:
+        """Yield the keyframes; what it takes to make them counts as the stage of depth."""
+        while True:
+            with self.meters.stage("depth"):
+                keyframe = next(keyframes, None)
+            if keyframe is None:
+                return
+            yield keyframe
+
+    def _fuse(self, frame: Frame) -> None:
+        with self.meters.stage("clean"):
+            cleaned = clean(frame, self.settings.depth)
+        with self.meters.stage("fuse"):
+            self.volume.add(cleaned)
+        self.frames_used += 1
 
     def _remember(self, frame: Frame) -> None:
         if frame.color is not None:

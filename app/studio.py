@@ -8,6 +8,7 @@ from typing import Any
 from app.jobs import Task
 from app.scan import Fuser, ScanController
 from app.tracks import chosen_track
+from app.unit import with_unit
 from engine.core.news import Job, Progress, ScanState
 from engine.core.settings import Settings
 from engine.core.surface import Mesh, TexturedMesh
@@ -90,6 +91,7 @@ class Studio:
         yield Progress("Looking at its first frames", 0)
         if self._prepare is not None:
             yield from self._prepare()
+        source = with_unit(source)
         title = "Demo room" if spec == DEMO else None
         scan = ScanController(source, lambda info: self._make_fuser(self._settings, info), title)
         self._scans = [old for old in self._scans if old.state not in OVER] + [scan]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,12 +65,17 @@ class WarmUp:
 
 
 def main() -> None:
-    """Take a tiny scan through every step, from the first frame to the texture."""
-    camera = Intrinsics(160, 120, 140, 140, 80, 60)
+    """Take tiny scans through every step, from the first frame to the texture."""
     info = SourceInfo("warm-up", "warm-up", None, has_color=True, has_depth=True, has_poses=True)
+    _scanned(info)
+    # Without a sensor, depth comes from the photographs.
+    _scanned(replace(info, has_depth=False))
+
+
+def _scanned(info: SourceInfo) -> None:
     fuser = make_fuser(Settings(texture=TextureSettings(size_px=512)), info)
     try:
-        for frame in _wall(camera):
+        for frame in _wall(Intrinsics(160, 120, 140, 140, 80, 60)):
             fuser.add(frame)
         run_job(fuser.finish(), lambda step: None, lambda: False)
     finally:
@@ -77,19 +83,22 @@ def main() -> None:
 
 
 def _wall(camera: Intrinsics) -> Iterator[Frame]:
-    """Yield three views of a chequered wall with a step in it."""
+    """Yield three views of a speckled wall with a step in it, which photographs show as well."""
     row, column = np.mgrid[0 : camera.height, 0 : camera.width]
-    color = np.repeat(((row // 8 + column // 8) % 2 * 120 + 60)[..., None], 3, axis=2)
-    depth = np.where(column < camera.width // 2, 1.2, 1.5)
+    near = column < camera.width // 2
+    depth = np.where(near, 1.2, 1.68)
+    speckles = np.random.default_rng(0).integers(40, 216, (camera.height, 2 * camera.width))
     for index in range(3):
+        # By 0.12 m a point at 1.2 m moves 14 pixels, one at 1.68 m 10.
+        color = speckles[row, column + np.where(near, 14, 10) * index]
         yield Frame(
             index,
             index,
             camera,
-            color=color.astype(np.uint8),
+            color=np.repeat(color.astype(np.uint8)[..., None], 3, axis=2),
             depth_m=depth.astype(np.float32),
             depth_intrinsics=camera,
-            T_world_cam=Pose.from_parts(np.eye(3), [0.1 * index, 0, 0]),
+            T_world_cam=Pose.from_parts(np.eye(3), [0.12 * index, 0, 0]),
         )
 
 

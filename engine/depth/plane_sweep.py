@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from engine.core.arrays import F32, F64
+from engine.core.arrays import F32
 from engine.core.camera import Intrinsics
 from engine.core.faults import BadInput
 from engine.core.frames import Photo
 from engine.depth.base import DepthMap
-from engine.depth.consistency import witnesses
+from engine.depth.consistency import motions, witnesses
 from engine.kernels.plane_sweep import Picked, Smoothness
 from engine.kernels.plane_sweep_numba import photo_costs, smooth_and_pick
 
@@ -97,7 +97,12 @@ class PlaneSweep:
             )
         grey, camera = self._reduced(reference)
         others = [self._reduced(photo) for photo in chosen]
-        A_n33, b_n3 = _motions(reference, camera, chosen, [other for _, other in others])
+        A_n33, b_n3 = motions(
+            reference.T_world_cam,
+            camera,
+            [photo.T_world_cam for photo in chosen],
+            [other for _, other in others],
+        )
         step = self.settings.step
         planes_m = self.settings.nearest_m * np.exp(step * np.arange(self.settings.planes))
         costs = photo_costs(
@@ -144,26 +149,3 @@ class PlaneSweep:
             grey = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
         # Around zero, sums of squares lose less to rounding.
         return np.asarray(grey - 128, np.float32), camera.scaled_to(width, height)
-
-
-def _motions(
-    reference: Photo, camera: Intrinsics, sources: Sequence[Photo], cameras: Sequence[Intrinsics]
-) -> tuple[F64, F64]:
-    """Return A (n, 3, 3) and b (n, 3) of `engine.kernels.plane_sweep` for every source.
-
-    Raises:
-        BadInput: a pose that is not finite.
-    """
-    K_inverse = np.linalg.inv(_matrix(camera))
-    A, b = [], []
-    for photo, own in zip(sources, cameras, strict=True):
-        T_src_ref = (photo.T_world_cam.inverse @ reference.T_world_cam).matrix
-        if not np.isfinite(T_src_ref).all():
-            raise BadInput("A photograph has a pose with NaN or infinity.", "Leave it out.")
-        A.append(_matrix(own) @ T_src_ref[:3, :3] @ K_inverse)
-        b.append(_matrix(own) @ T_src_ref[:3, 3])
-    return np.stack(A), np.stack(b)
-
-
-def _matrix(camera: Intrinsics) -> F64:
-    return np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])

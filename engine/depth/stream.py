@@ -1,60 +1,124 @@
 """Depth for a walk seen by a colour camera alone."""
 
 from collections import deque
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from engine.core.frames import Frame, Photo
 from engine.core.poses import Pose
-from engine.depth.base import DepthEstimator
+from engine.depth.base import DepthEstimator, DepthMap
+from engine.depth.consistency import SURE, confirmed
 from engine.depth.keyframes import RULE, KeyframeBuffer, Response
 from engine.depth.views import choose_sources
 
+# A recording can wait: with so many later keyframes there are views on both sides.
+AHEAD = 4
+# Neighbours in time that are asked whether they see the same surface: before, and after.
+BEFORE, AFTER = 3, 2
+# Less sure estimates are not fused, whoever agrees.
+LEAST_CONFIDENCE = 0.3
+
+
+@dataclass(slots=True)
+class _Keyframe:
+    """A frame of which `found` is known after its turn; `photo` is what helps others."""
+
+    frame: Frame
+    photo: Photo
+    found: DepthMap | None = None
+
 
 class KeyframeDepth:
-    """Turns the keyframes of a stream into frames with depth, from photographs already seen.
+    """Turns the keyframes of a stream into frames with depth, from photographs around them.
 
-    Belongs to one thread. Only the latest keyframes are held, so a walk may be of any length.
+    Only depth that another keyframe's agrees with is given, and then it counts fully; where no
+    neighbour knows anything, only what is sure. Belongs to one thread. Only the latest keyframes
+    are held, so a walk may be of any length.
     """
 
-    def __init__(self, estimator: DepthEstimator) -> None:
-        """Start with nothing seen."""
+    def __init__(self, estimator: DepthEstimator, can_wait: bool = False) -> None:
+        """Start with nothing seen.
+
+        Without waiting, a keyframe has only what came before it to compare with; else it gets its
+        depth some keyframes later.
+        """
         self._estimator = estimator
+        self._ahead, self._after = (AHEAD, AFTER) if can_wait else (0, 0)
         self._start_anew()
         self._segment: int | None = None
 
-    def offer(self, frame: Frame) -> Frame | None:
-        """Return the frame with estimated depth, or None when it gets none.
+    def offer(self, frame: Frame) -> Iterator[Frame]:
+        """Take a frame, and yield the keyframes that need wait no longer, with estimated depth.
 
         A frame gets none when it has no colour or pose, moved too little since the last keyframe,
-        or nothing seen so far shows the same place from elsewhere.
+        or nothing seen around it shows the same place from elsewhere.
 
         Raises:
             BadInput: the estimator cannot use these pictures.
         """
         if frame.color is None or frame.T_world_cam is None:
-            return None
+            return
         if frame.segment != self._segment:
             # Poses jumped: what was seen before does not fit what comes.
+            yield from self.flush()
             self._start_anew()
             self._segment = frame.segment
-        answer = self._buffer.offer(frame.T_world_cam.matrix)
-        if answer is Response.TOO_NEAR:
-            return None
+        if self._buffer.offer(frame.T_world_cam.matrix) is Response.TOO_NEAR:
+            return
         photo = Photo(frame.color, frame.intrinsics, frame.T_world_cam, frame.index)
+        self._held.append(_Keyframe(frame, photo))
+        yield from self._ripe(self._ahead, self._after)
+
+    def flush(self) -> Iterator[Frame]:
+        """Yield the keyframes that still wait, with depth; nothing comes after them.
+
+        Raises:
+            BadInput: the estimator cannot use these pictures.
+        """
+        yield from self._ripe(0, 0)
+
+    def _ripe(self, ahead: int, after: int) -> Iterator[Frame]:
+        """Estimate all but the last `ahead` keyframes; of those, yield all but `after`."""
+        for own in list(self._held)[self._estimated : len(self._held) - ahead]:
+            own.found = self._estimate(own.photo)
+            self._estimated += 1
+        while self._given < self._estimated - after:
+            self._given += 1
+            yield from self._confirmed(self._given - 1)
+        while len(self._held) > RULE.buffer_size:
+            self._held.popleft()
+            self._estimated -= 1
+            self._given -= 1
+
+    def _estimate(self, photo: Photo) -> DepthMap | None:
         # The latest first: of two equally good sources the newer one has drifted less.
-        sources = choose_sources(photo, reversed(self._seen), self._estimator.source_count)
-        self._seen.append(photo)
-        if not sources:
-            return None
-        estimate = self._estimator.estimate(photo, sources)
-        return replace(
-            frame,
-            depth_m=estimate.depth_m,
-            depth_intrinsics=estimate.intrinsics,
-            confidence=estimate.confidence,
+        others = (held.photo for held in reversed(self._held) if held.photo is not photo)
+        sources = choose_sources(photo, others, self._estimator.source_count)
+        return self._estimator.estimate(photo, sources) if sources else None
+
+    def _confirmed(self, at: int) -> Iterator[Frame]:
+        """Yield a keyframe, if it has depth, with what its neighbours confirm of it."""
+        own, found = self._held[at], self._held[at].found
+        if found is None:
+            return
+        near = range(max(0, at - BEFORE), min(self._estimated, at + AFTER + 1))
+        maps = [(self._held[i].found, self._held[i].photo.T_world_cam) for i in near if i != at]
+        others = [(other, pose) for other, pose in maps if other is not None]
+        same, unseen = confirmed(found, own.photo.T_world_cam, others)
+        sure = found.confidence
+        kept = (same & (sure >= LEAST_CONFIDENCE)) | (unseen & (sure >= SURE))
+        yield replace(
+            own.frame,
+            depth_m=found.depth_m,
+            depth_intrinsics=found.intrinsics,
+            confidence=kept.astype(np.float32),
             T_cam_depth=Pose.identity(),
         )
 
     def _start_anew(self) -> None:
         self._buffer = KeyframeBuffer()
-        self._seen: deque[Photo] = deque(maxlen=RULE.buffer_size)
+        self._held: deque[_Keyframe] = deque()
+        # How many of those held have been estimated, and how many of these given out.
+        self._estimated, self._given = 0, 0

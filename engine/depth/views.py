@@ -26,9 +26,9 @@ class ViewRule:
 
     min_translation_m: float = 0.05
     max_distance: float = 0.7
-    best_distance: float = 0.2
+    best_distance: float = 0.35
     min_overlap: float = 0.5
-    spacing: float = 0.05
+    spacing: float = 0.2
 
 
 def choose_sources(

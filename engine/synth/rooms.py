@@ -1,113 +1,22 @@
 """Furnished rooms from a seed."""
 
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from engine.core.arrays import F64
 from engine.core.faults import BadInput
 from engine.synth import clutter, furniture, shell
+from engine.synth.floorplan import FloorPlan
 from engine.synth.materials import Material
 from engine.synth.palette import Palette
 from engine.synth.pieces import Piece, rigid
 from engine.synth.shapes import box
-from engine.synth.shell import Span, Wall
-from engine.synth.world import Light, Part, World
+from engine.synth.world import Light, World
 
 MIN_AREA_M2, MAX_AREA_M2 = 6.0, 400.0
-# Kept free between pieces that do not belong together; a person must get through some of it.
-GAP_M = 0.06
 DAY: tuple[float, float, float] = (1.0, 1.0, 1.06)
 LAMP: tuple[float, float, float] = (1.0, 0.9, 0.76)
-
-
-@dataclass(slots=True)
-class _Plan:
-    """A room being furnished."""
-
-    width_m: float
-    depth_m: float
-    height_m: float
-    palette: Palette
-    dice: np.random.Generator
-    walls: tuple[Wall, ...]
-    parts: list[Part] = field(default_factory=list)
-    lights: list[Light] = field(default_factory=list)
-    names: dict[int, str] = field(default_factory=dict)
-    spans: list[Span] = field(default_factory=list)
-    # Claimed floor: centre, half width, half depth.
-    floor: list[tuple[float, float, float, float]] = field(default_factory=list)
-
-    def put(self, piece: Piece, T_world_piece: F64) -> None:
-        """Set a piece down as a new instance."""
-        instance = len(self.names) + 1
-        self.names[instance] = piece.name
-        self.parts.extend(piece.place(T_world_piece, instance))
-
-    def is_free(self, x: float, y: float, half_w: float, half_d: float) -> bool:
-        """Return whether an upright rectangle lies in the room and meets no other."""
-        if abs(x) + half_w > self.width_m / 2 - 0.02 or abs(y) + half_d > self.depth_m / 2 - 0.02:
-            return False
-        return all(
-            abs(x - cx) >= half_w + hw + GAP_M or abs(y - cy) >= half_d + hd + GAP_M
-            for cx, cy, hw, hd in self.floor
-        )
-
-    def against_wall(self, piece: Piece) -> F64 | None:
-        """Put a piece with its back to some wall; return its pose, None when there is no room."""
-        w, d, h = piece.size_m
-        for index in self.dice.permutation(4):
-            wall = self.walls[int(index)]
-            span = shell.free_along(self.spans, wall, w + 2 * GAP_M, 0, h, self.dice)
-            if span is None:
-                continue
-            middle = (span.start_m + span.end_m) / 2
-            pose = wall.T_world_wall @ rigid((middle, -d / 2 - 0.03, 0))
-            half_w, half_d = (w, d) if wall.index % 2 == 0 else (d, w)
-            if self.is_free(pose[0, 3], pose[1, 3], half_w / 2, half_d / 2):
-                self.floor.append((pose[0, 3], pose[1, 3], half_w / 2, half_d / 2))
-                self.spans.append(span)
-                self.put(piece, pose)
-                self.lay_on(piece, pose)
-                return pose
-        return None
-
-    def in_the_open(self, half_w: float, half_d: float) -> tuple[float, float] | None:
-        """Claim a free rectangle away from the walls; return its centre."""
-        reach_x = self.width_m / 2 - half_w - 0.5
-        reach_y = self.depth_m / 2 - half_d - 0.5
-        if reach_x <= 0 or reach_y <= 0:
-            return None
-        for _ in range(30):
-            x, y = (
-                float(self.dice.uniform(-reach_x, reach_x)),
-                float(self.dice.uniform(-reach_y, reach_y)),
-            )
-            if self.is_free(x, y, half_w, half_d):
-                self.floor.append((x, y, half_w, half_d))
-                return x, y
-        return None
-
-    def lay_on(self, piece: Piece, pose: F64, density: float = 11.0) -> None:
-        """Scatter small things over the tops of a piece, none touching another."""
-        for x, y, z, width, depth in piece.tops:
-            placed: list[tuple[float, float, float]] = []
-            for _ in range(max(2, round(width * depth * density))):
-                make = clutter.ON_TABLES[int(self.dice.integers(len(clutter.ON_TABLES)))]
-                thing = make(self.palette)
-                radius = math.hypot(thing.size_m[0], thing.size_m[1]) / 2
-                for _ in range(8):
-                    px = float(self.dice.uniform(-1, 1)) * (width / 2 - radius)
-                    py = float(self.dice.uniform(-1, 1)) * (depth / 2 - radius)
-                    fits = radius < min(width, depth) / 2 and all(
-                        math.hypot(px - ox, py - oy) > radius + r for ox, oy, r in placed
-                    )
-                    if fits:
-                        placed.append((px, py, radius))
-                        turn = float(self.dice.uniform(-40, 40))
-                        self.put(thing, pose @ rigid((x + px, y + py, z), (0, 0, turn)))
-                        break
 
 
 def build_room(seed: int, area_m2: float = 20.0) -> World:
@@ -128,17 +37,18 @@ def build_room(seed: int, area_m2: float = 20.0) -> World:
     depth = math.sqrt(area_m2 / ratio)
     height = float(dice.uniform(2.45, 2.75)) + (0.4 if area_m2 > 60 else 0.0)
     width = area_m2 / depth
-    plan = _Plan(width, depth, height, Palette.draw(dice), dice, shell.walls(width, depth))
-    _build_shell(plan)
-    _furnish(plan, max(1, round(area_m2 / 20)))
-    _hang_pictures(plan)
+    plan = FloorPlan(width, depth, height, Palette.draw(dice), dice, shell.walls(width, depth))
+    build_shell(plan)
+    furnish(plan, max(1, round(area_m2 / 20)))
+    hang_pictures(plan)
     low = np.array([-width / 2, -depth / 2, 0.0])
     return World(
         plan.parts, plan.lights, plan.names, (low, np.array([width / 2, depth / 2, height]))
     )
 
 
-def _build_shell(plan: _Plan) -> None:
+def build_shell(plan: FloorPlan) -> None:
+    """Set up floor, ceiling, walls, door, windows and lamps."""
     p, dice = plan.palette, plan.dice
     for piece, pose in shell.surfaces(p, plan.width_m, plan.depth_m, plan.height_m):
         plan.put(piece, pose)
@@ -170,7 +80,7 @@ def _build_shell(plan: _Plan) -> None:
                 plan.lights.append(Light(position, _times(LAMP, 3.2), radius_m=0.3))
 
 
-def _add_windows(plan: _Plan, count: int) -> None:
+def _add_windows(plan: FloorPlan, count: int) -> None:
     p, dice = plan.palette, plan.dice
     for n in range(count):
         width, height = float(dice.uniform(1.0, 1.7)), float(dice.uniform(1.0, 1.3))
@@ -195,14 +105,15 @@ def _add_windows(plan: _Plan, count: int) -> None:
                 break
 
 
-def _furnish(plan: _Plan, times: int) -> None:
+def furnish(plan: FloorPlan, times: int) -> None:
+    """Set up what a home has, so many times over."""
     p, dice = plan.palette, plan.dice
     small = plan.width_m * plan.depth_m < 15
     for _ in range(times):
-        _sitting_corner(plan, small)
+        sitting_corner(plan, small)
         if not small:
-            _dining_group(plan)
-        _desk(plan)
+            dining_group(plan)
+        desk_corner(plan)
         plan.against_wall(
             furniture.shelf(p, float(dice.uniform(0.7, 1.1)), float(dice.uniform(1.5, 2.0)))
         )
@@ -223,7 +134,7 @@ def _furnish(plan: _Plan, times: int) -> None:
             plan.put(toy, rigid((*place, 0), (0, 0, float(dice.uniform(0, 90)))))
 
 
-def _sitting_corner(plan: _Plan, small: bool) -> None:
+def sitting_corner(plan: FloorPlan, small: bool) -> None:
     """Put a sofa at a wall, and before it a rug with a low table."""
     p, dice = plan.palette, plan.dice
     sofa = furniture.sofa(p, 1.45 if small else float(dice.uniform(1.6, 2.1)))
@@ -249,7 +160,7 @@ def _sitting_corner(plan: _Plan, small: bool) -> None:
     plan.lay_on(low_table, front @ rigid((0, 0, 0.012 if inside else 0)))
 
 
-def _dining_group(plan: _Plan) -> None:
+def dining_group(plan: FloorPlan) -> None:
     """Put a table with chairs round it into the open."""
     p, dice = plan.palette, plan.dice
     is_round = bool(dice.random() < 0.4)
@@ -279,7 +190,7 @@ def _dining_group(plan: _Plan) -> None:
             plan.put(chair, pose @ rigid((x, end * out, 0), (0, 0, turn)))
 
 
-def _desk(plan: _Plan) -> None:
+def desk_corner(plan: FloorPlan) -> None:
     """Put a desk with a screen at a wall and a chair before it."""
     p = plan.palette
     desk = furniture.table(p, 1.25, 0.65, 0.74)
@@ -300,7 +211,8 @@ def _desk(plan: _Plan) -> None:
         plan.put(furniture.office_chair(p), seat @ rigid((0, 0, 0), (0, 0, 160)))
 
 
-def _hang_pictures(plan: _Plan) -> None:
+def hang_pictures(plan: FloorPlan) -> None:
+    """Hang paintings and posters where walls are free."""
     dice = plan.dice
     for wall in plan.walls:
         for _ in range(max(2, round(wall.length_m / 1.6))):

@@ -9,7 +9,7 @@ import pytest
 
 from app import judge_depth as judge_module
 from app.judge_depth import judge_depth, judge_estimator
-from engine.core.faults import BadInput
+from engine.core.faults import BadInput, MissingPart
 from engine.depth.base import DepthMap
 from engine.sources.detect import open_source
 from tests.app.fakes import FakeSource
@@ -92,6 +92,12 @@ def test_live_scanning_has_only_the_past(room):
 def test_an_unknown_estimator_is_refused():
     with pytest.raises(BadInput, match="oracle"):
         judge_depth(ROOM, "oracle", silent)
+
+
+def test_a_network_without_installed_weights_says_how_to_get_them(monkeypatch, tmp_path):
+    monkeypatch.setenv("FINESCAN_WEIGHTS", str(tmp_path))
+    with pytest.raises(MissingPart, match="SimpleRecon needs weights"):
+        judge_depth(ROOM, "simplerecon", silent)
 
 
 def test_a_recording_without_depth_cannot_judge(room):

@@ -54,9 +54,10 @@ def biased_linear(monkeypatch):
 
 
 def biased_patches(monkeypatch):
-    plain = torch.nn.Conv2d
     monkeypatch.setattr(
-        generator.nn, "Conv2d", lambda *sizes, bias=True, **named: plain(*sizes, **named)
+        generator,
+        "PatchConv",
+        lambda channels, width, patch: torch.nn.Conv2d(channels, width, patch, patch),
     )
 
 
