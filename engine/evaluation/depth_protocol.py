@@ -1,9 +1,9 @@
 """How depth from photographs is judged: which pictures, which sources, which numbers.
 
-Every fifth picture is a reference. Its sources come from up to 40 pictures on either side, by
-`engine.depth.views`. Pixels whose sensor depth is 0.3 to 4.5 m count, on the sensor picture's own
-grid; estimates are fetched from the nearest pixel and clipped to 0.25 to 5 m. Numbers are means
-over pictures of each picture's own number.
+Every fifth picture is a reference. Its sources come from up to 40 pictures on either side, by the
+rule `SOURCES`, which stays as it is while scanning may choose others. Pixels whose sensor depth is
+0.3 to 4.5 m count, on the sensor picture's own grid; estimates are fetched from the nearest pixel
+and clipped to 0.25 to 5 m. Numbers are means over pictures of each picture's own number.
 """
 
 from collections import deque
@@ -18,10 +18,12 @@ from engine.core.faults import BadInput
 from engine.core.frames import Frame, Photo
 from engine.core.poses import Pose
 from engine.depth.base import DepthMap
-from engine.depth.views import choose_sources
+from engine.depth.views import ViewRule, choose_sources
 
 EVERY = 5
 WINDOW = 40
+# Those of the published figures that ours stand beside.
+SOURCES = ViewRule(best_distance=0.2, spacing=0.05)
 JUDGED_M = (0.3, 4.5)
 CLIPPED_M = (0.25, 5.0)
 # Estimates less sure than this are left out of the kept part, as fusion leaves them out.
@@ -142,7 +144,7 @@ def _case(
     number, photo, true_m, camera = entry
     last = number - 1 if past_only else number + WINDOW
     near = [p for p in window if number - WINDOW <= p.index <= last and p.index != number]
-    sources = choose_sources(photo, near, count)
+    sources = choose_sources(photo, near, count, SOURCES)
     if sources:
         yield Case(photo, tuple(sources), true_m, camera)
 

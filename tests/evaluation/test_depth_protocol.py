@@ -12,7 +12,7 @@ from engine.core.poses import Pose
 from engine.depth.base import DepthMap
 from engine.depth.keyframes import pose_distance
 from engine.depth.views import ViewRule, choose_sources
-from engine.evaluation.depth_protocol import cases, mean_row, score, true_depth
+from engine.evaluation.depth_protocol import SOURCES, cases, mean_row, score, true_depth
 
 CAMERA = Intrinsics(40, 30, 35.0, 35.0, 20.0, 15.0)
 
@@ -42,14 +42,14 @@ def test_sources_are_neither_near_nor_far_nor_turned_away():
     reference = photo(0)
     others = [photo(x, i) for i, x in enumerate((0.04, 0.06, 0.2, 0.69, 0.71, -0.21))]
     turned = photo(0.2, 9, turn_rad=0.6)
-    found = choose_sources(reference, [*others, turned], 9)
+    found = choose_sources(reference, [*others, turned], 9, SOURCES)
     # Nearest to the best distance first; 0.04 m does not count as moved, 0.71 is too far.
     assert [p.index for p in found] == [2, 5, 1, 3]
 
 
 def test_sources_keep_apart_from_each_other():
     others = [photo(0.2 + 0.02 * i, i) for i in range(8)]
-    found = choose_sources(photo(0), others, 4)
+    found = choose_sources(photo(0), others, 4, SOURCES)
     gaps = [
         pose_distance((a.T_world_cam.inverse @ b.T_world_cam).matrix)[0]
         for a in found
