@@ -27,7 +27,7 @@ SIZES: tuple[Size, ...] = ("published", "small")
 # A case is repeated until it has had this many seconds, but not more often than that.
 ENOUGH_S, AT_MOST = 5.0, 20
 # What the published object network needs; a machine without it skips this case and says so.
-GTR_NEEDS_MB = 9000
+GTR_NEEDS_MB = 4000
 
 # Widths a laptop carries. Training may find better ones; what counts here is the cost of a size.
 SMALL_FINERECON = FineReconConfig(

@@ -61,4 +61,4 @@ def test_a_network_that_does_not_fit_is_skipped_with_the_reason(monkeypatch):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: Poor)
     monkeypatch.setattr(bench_nets, "CASES", {"gtr_triplane": bench_nets.gtr_triplane})
     row = nets(lambda step: None, sizes=("published",))
-    assert row["gtr_triplane_published"] == "skipped: needs 9000 MB, 1024 MB are free"
+    assert row["gtr_triplane_published"] == "skipped: needs 4000 MB, 1024 MB are free"
