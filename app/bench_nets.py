@@ -19,6 +19,7 @@ from engine.nets.finerecon.model import FineRecon
 from engine.nets.gtr.config import FieldConfig, GeneratorConfig, GtrConfig
 from engine.nets.gtr.grid import density_grid
 from engine.nets.gtr.model import Gtr
+from engine.nets.layout import channels_last
 from engine.nets.simplerecon.config import SimpleReconConfig
 from engine.nets.simplerecon.model import SimpleRecon
 
@@ -82,7 +83,7 @@ def _picture(device: str, hw: tuple[int, int], views: int = 1, channels: int = 3
 
 
 def _ready(network: nn.Module, device: str) -> Any:
-    return network.eval().to(device)
+    return channels_last(network.eval().to(device))
 
 
 def finerecon_picture(size: Size, device: str) -> Step:

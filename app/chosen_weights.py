@@ -10,6 +10,7 @@ from engine.depth.learned import LearnedDepth
 from engine.evaluation.parity.recipe import SplitmixRecipe, fill
 from engine.nets.finerecon.config import FineReconConfig
 from engine.nets.finerecon.model import FineRecon
+from engine.nets.layout import channels_last
 from engine.nets.simplerecon.model import SimpleRecon
 
 TITLES = {"finerecon": "FineRecon", "simplerecon": "SimpleRecon"}
@@ -43,7 +44,7 @@ def random_finerecon(seed: int) -> FineRecon:
     """Return a network whose numbers mean nothing: every stage runs, the surface is noise."""
     network = FineRecon(FineReconConfig()).eval()
     fill(network.state_dict(), SplitmixRecipe(seed))
-    return network
+    return channels_last(network)
 
 
 def weights_file(wanted: str | None, network: str, option: str) -> Path:

@@ -11,6 +11,7 @@ from torch import nn
 from app.blueprints import NETWORKS, blueprints
 from engine.core.faults import BadInput
 from engine.core.news import Job, Progress
+from engine.nets.layout import channels_last
 from engine.weights.catalogue import NAME, Catalogue, Entry, load_catalogue
 from engine.weights.convert import Converted, convert
 from engine.weights.fetch import fetch
@@ -171,4 +172,4 @@ def load_network(path: Path, network: str) -> nn.Module:
     missing = [n for n in result.missing_keys if n.rpartition(".")[2] not in kind.constants]
     for name in (*missing, *result.unexpected_keys):
         raise BadInput(f"The weights {path} do not fit their own configuration: {name}.")
-    return model.eval()
+    return channels_last(model.eval())

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import torch
 
+from engine.nets.layout import channels_last
 from engine.nets.simplerecon.config import METADATA, SimpleReconConfig
 from engine.nets.simplerecon.model import SimpleRecon
 from engine.training.sizes import SMALL_DEPTH
@@ -44,7 +45,7 @@ def costs_ms(config: SimpleReconConfig) -> tuple[int, list[float]]:
     `whole` is everything for one picture; a walk keeps the features of views it has seen, and pays
     for one view instead of all.
     """
-    network = SimpleRecon(config).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = channels_last(SimpleRecon(config).eval())
     views = config.sources + 1
     images = torch.rand(1, views, 3, config.image_height, config.image_width)
     focal, across, down = 0.9 * config.image_width, config.image_width / 2, config.image_height / 2
