@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from app.diagnostics import machine, peak_rss_mb, version
 from engine.core.news import Progress
-from engine.nets.finerecon.config import FineReconConfig, StageConfig
+from engine.nets.finerecon.config import FineReconConfig
 from engine.nets.finerecon.model import FineRecon
 from engine.nets.gtr.config import FieldConfig, GeneratorConfig, GtrConfig
 from engine.nets.gtr.grid import density_grid
@@ -22,6 +22,7 @@ from engine.nets.gtr.model import Gtr
 from engine.nets.layout import channels_last
 from engine.nets.simplerecon.config import SimpleReconConfig
 from engine.nets.simplerecon.model import SimpleRecon
+from engine.training.sizes import SMALL_FINERECON
 
 Size = Literal["published", "small"]
 SIZES: tuple[Size, ...] = ("published", "small")
@@ -31,20 +32,6 @@ ENOUGH_S, AT_MOST = 5.0, 20
 GTR_NEEDS_MB = 4000
 
 # Widths a laptop carries. Training may find better ones; what counts here is the cost of a size.
-SMALL_FINERECON = FineReconConfig(
-    image_feature_dim=15,
-    backbone_stem=16,
-    backbone_stages=(
-        StageConfig(16, 1, 1),
-        StageConfig(24, 2, 4),
-        StageConfig(32, 2, 4),
-        StageConfig(48, 3, 4),
-    ),
-    unet_widths=(16, 24, 32),
-    unet_up_widths=(16, 16, 16),
-    unet_blocks=1,
-    head_width=16,
-)
 SMALL_SIMPLERECON = SimpleReconConfig(
     image_width=320,
     image_height=256,

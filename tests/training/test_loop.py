@@ -128,7 +128,7 @@ def test_killed_at_any_moment_a_run_can_be_resumed(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_no_number_is_skipped_then_ends_the_run(tmp_path: Path) -> None:
     class Once(Line):
-        def loss(self, network, batch):  # type: ignore[no-untyped-def]
+        def loss(self, network, batch):
             found = dict(super().loss(network, batch))
             return {"loss": found["loss"] * (math.nan if self.asked[-1] == 5 else 1)}
 

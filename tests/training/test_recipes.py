@@ -41,7 +41,7 @@ def learned(recipe: DepthRecipe | FineReconRecipe, name: str, steps: int) -> lis
     values = []
     for step in range(steps):
         torch.manual_seed(step)
-        terms = recipe.loss(network, recipe.batch(step % 3))  # type: ignore[arg-type]
+        terms = recipe.loss(network, recipe.batch(step % 3))
         optimiser.zero_grad()
         torch.autograd.backward(terms["loss"])
         optimiser.step()
@@ -68,7 +68,7 @@ def test_a_step_is_the_same_whenever_it_is_taken() -> None:
         for seed in (7, 7, 8):
             network.load_state_dict(state)
             torch.manual_seed(seed)
-            terms = recipe.loss(network, recipe.batch(5))  # type: ignore[arg-type]
+            terms = recipe.loss(network, recipe.batch(5))
             found.append(terms["loss"].item())
         assert found[0] == found[1] != found[2]
 

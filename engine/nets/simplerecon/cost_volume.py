@@ -1,6 +1,7 @@
 """The cost volume: how well every depth plane explains what the sources see (Sayed 2022)."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from itertools import pairwise
 from typing import NamedTuple
@@ -76,7 +77,7 @@ class ReductionMLP(nn.Module):
         return value
 
 
-class PlaneSweep(nn.Module):
+class PlaneSweep(nn.Module, ABC):
     """Planes uniform in log depth, and where their points lie in the sources."""
 
     linear_ramp_1d11: Tensor
@@ -134,15 +135,15 @@ class PlaneSweep(nn.Module):
         mask_bhw = torch.unflatten(visible(last, height, width), -1, (height, width))
         return Volume(cost_bdhw, planes[cost_bdhw.argmax(dim=1)], mask_bhw)
 
+    @abstractmethod
     def compare(
         self, seen: Sweep, ref_bchw: Tensor, src_bvchw: Tensor, T_src_ref_bv44: Tensor
     ) -> Tensor:
         """Return what is known of every cell of a chunk, (b, p, n, ...)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reduce(self, compared: Tensor) -> Tensor:
         """Return the values (b, p, n) of what `compare` returned."""
-        raise NotImplementedError
 
 
 class MetadataVolume(PlaneSweep):

@@ -46,7 +46,7 @@ def make(folder: Path, config: FineReconConfig = CONFIG, views: int = 5) -> Path
     folder.mkdir(parents=True, exist_ok=True)
     net = FineRecon(config).eval()
     numbers = {name: value for name, value in RECIPE.items() if name != "kind"}
-    fill(net.state_dict(), SplitmixRecipe(seed=SEED, **numbers))  # type: ignore[arg-type]
+    fill(net.state_dict(), SplitmixRecipe(seed=SEED, **numbers))
     scene = scene_of(views)
     stats = Statistics(net)
     with torch.no_grad():

@@ -38,7 +38,7 @@ def failing(folder: Path) -> list[str]:
     return [check.name for check in checks(folder) if not check.ok]
 
 
-def edit(path: Path, name: str, change) -> None:  # type: ignore[no-untyped-def]
+def edit(path: Path, name: str, change) -> None:
     """Rewrite one array of an archive; a change to None removes it."""
     with np.load(path) as stored:
         arrays = {key: stored[key] for key in stored.files}
@@ -218,7 +218,7 @@ def test_a_damaged_file_is_refused_with_a_sentence(
         ("step_eval.npz", "crop_center", lambda a: None),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(copy: Path, file: str, array: str, change) -> None:  # type: ignore[no-untyped-def]
+def test_arrays_that_do_not_fit_are_refused(copy: Path, file: str, array: str, change) -> None:
     edit(copy / file, array, change)
     with pytest.raises(BadInput):
         list(checks(copy))

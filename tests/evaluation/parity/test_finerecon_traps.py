@@ -65,7 +65,7 @@ def half_pixel(K: Tensor, from_hw: tuple[int, int], to_hw: tuple[int, int]) -> T
 def renormalised(patch: Patch) -> None:
     original = projection.feature_sums
 
-    def sums(features, *given, **more):  # type: ignore[no-untyped-def]
+    def sums(features, *given, **more):
         total, count = original(features, *given, **more)
         weight, _ = original(torch.ones_like(features[:, :1]), *given, **more)
         return total / weight.clamp(min=1e-6) * count, count
@@ -76,7 +76,7 @@ def renormalised(patch: Patch) -> None:
 def border_in_training(patch: Patch) -> None:
     original = FineRecon._query
 
-    def query(net, *given):  # type: ignore[no-untyped-def]
+    def query(net, *given):
         was, net.training = net.training, False
         found = original(net, *given)
         net.training = was
@@ -105,7 +105,7 @@ def exchanged(patch: Patch) -> None:
 
 
 def voxel_before_fine(patch: Patch) -> None:
-    def surface(net, image, voxel, guided):  # type: ignore[no-untyped-def]
+    def surface(net, image, voxel, guided):
         parts = torch.cat([voxel, image, guided[:, None]], 1)
         return net.surface_predictor(parts)[:, 0]
 

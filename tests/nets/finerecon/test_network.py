@@ -73,7 +73,7 @@ def test_border_weights_are_for_evaluation_only(monkeypatch: pytest.MonkeyPatch)
     asked: list[bool] = []
     original = FineRecon.points
 
-    def listening(net, views, features, points, border_weighted):  # type: ignore[no-untyped-def]
+    def listening(net, views, features, points, border_weighted):
         asked.append(border_weighted)
         return original(net, views, features, points, border_weighted)
 

@@ -128,7 +128,7 @@ def test_every_part_exports_without_breaks(part: str) -> None:
 
 
 def _flat(result: object) -> list[torch.Tensor]:
-    return list(result) if isinstance(result, tuple) else [result]  # type: ignore[list-item]
+    return list(result) if isinstance(result, tuple) else [result]
 
 
 @pytest.mark.gpu

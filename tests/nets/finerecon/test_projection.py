@@ -100,7 +100,7 @@ def test_what_is_behind_or_beside_the_camera_is_not_seen_and_does_no_harm() -> N
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 4), st.booleans(), st.randoms())
-def test_views_may_come_in_pieces_and_any_order(cut: int, weighted: bool, random) -> None:  # type: ignore[no-untyped-def]
+def test_views_may_come_in_pieces_and_any_order(cut: int, weighted: bool, random) -> None:
     views, points = scenes(views=5), queries()[0]
     K, T = views.K_color_b33[0], world_to_camera(views.T_world_cam_bv44[0])
     maps = torch.rand(5, 6, *MAP_HW, generator=torch.Generator().manual_seed(1))
