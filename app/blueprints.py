@@ -14,6 +14,8 @@ from engine.nets.gtr.config import GtrConfig
 from engine.nets.gtr.model import Gtr
 from engine.nets.simplerecon.config import SimpleReconConfig
 from engine.nets.simplerecon.model import SimpleRecon
+from engine.nets.sweepdepth.config import SweepDepthConfig
+from engine.nets.sweepdepth.model import SweepDepth
 from engine.weights.match import Blueprint, Fitted, Shapes, Spec
 
 
@@ -50,6 +52,9 @@ NETWORKS = {
         SimpleReconConfig.from_dict,
         SimpleRecon,
         frozenset({"pix_coords_13N", "eps", "linear_ramp_1d11", "filt"}),
+    ),
+    "sweepdepth": Network(
+        SweepDepthConfig, SweepDepthConfig.from_shapes, SweepDepthConfig.from_dict, SweepDepth
     ),
     "gtr": Network(GtrConfig, GtrConfig.from_shapes, GtrConfig.from_dict, Gtr),
 }

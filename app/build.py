@@ -61,11 +61,11 @@ def chosen_depth(method: Method, info: SourceInfo) -> DepthName:
     """
     wanted = method.depth
     if wanted == "auto":
-        wanted = "sensor" if info.has_depth else "plane-sweep"
+        wanted = "sensor" if info.has_depth else "learned"
     if wanted == "sensor" and not info.has_depth:
         raise BadInput(
             f"{info.name} has no metric depth.",
-            "Use --depth plane-sweep, which compares its photographs.",
+            "Use --depth learned or plane-sweep, which compare its photographs.",
         )
     if wanted != "sensor" and not info.has_color:
         raise BadInput(
@@ -83,10 +83,13 @@ def _estimator(settings: Settings, method: Method, info: SourceInfo) -> DepthEst
         return None
     if wanted == "plane-sweep":
         return PlaneSweep(swept(settings.depth))
-    from app.chosen_weights import simplerecon
+    from app.chosen_weights import corrected_sweep, simplerecon
 
     compute = _compute(method)
-    return simplerecon(method.depth_weights, compute.device, compute.dtype)
+    chosen = method.depth_weights, compute.device, compute.dtype
+    if wanted == "learned":
+        return corrected_sweep(*chosen, method.backend)
+    return simplerecon(*chosen)
 
 
 def swept(depth: DepthSettings) -> SweepSettings:

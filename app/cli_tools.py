@@ -109,26 +109,78 @@ def export(
 
 
 def evaluate(
-    mesh: Annotated[Path, typer.Argument(help="The mesh to judge: .glb .obj .ply .stl .usdz")],
+    mesh: Annotated[
+        Path | None, typer.Argument(help="The mesh to judge: .glb .obj .ply .stl .usdz")
+    ] = None,
     reference: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="What is true: a mesh file, a recording with depth, or the synthetic: "
             "world that was scanned."
         ),
-    ],
+    ] = None,
     max_depth_m: Annotated[
-        float, typer.Option(help="What cameras saw from farther away, in metres, is not judged.")
-    ] = 5.0,
+        float | None,
+        typer.Option(help="What cameras saw from farther away is not judged; 5 metres by default."),
+    ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of a mesh, judge the program itself: synthetic (made-up worlds, exact "
+            "truth) or real (recordings, colour only, their depth camera judges)."
+        ),
+    ] = None,
+    depth: Annotated[
+        str | None,
+        typer.Option(help="With --suite: the estimator; by default the best that comes with it."),
+    ] = None,
+    worlds: Annotated[
+        int | None, typer.Option(help="With --suite synthetic: so many of its 20 worlds.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="With --suite real: folder of the recordings; ../shared/data else."),
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="With --suite: write pictures of it all here (PNG).")
+    ] = None,
     is_json: Json = False,
 ) -> None:
-    """Score a mesh against another mesh, a made-up room or a recording.
+    """Score a mesh against another mesh, a made-up room or a recording; or run a suite.
 
     Both must lie in the same place: +Z up, metres, and nothing is aligned. F1 is 1 when the
     surfaces agree within 1, 2 or 5 cm; accuracy and completeness are mean distances in metres.
     """
+    if suite is None:
+        if not (depth is None and worlds is None and data is None and sheet is None):
+            raise BadInput(
+                "--depth, --worlds, --data and --sheet belong to a suite.",
+                "Add --suite synthetic or --suite real.",
+            )
+        _evaluate_mesh(mesh, reference, 5.0 if max_depth_m is None else max_depth_m, is_json)
+        return
+    if not (mesh is None and reference is None and max_depth_m is None):
+        raise BadInput(
+            "A suite judges the program, so it takes no mesh, --reference or --max-depth-m.",
+            "Leave them out, or leave out --suite.",
+        )
+    from app.suites import for_people, run_suite
+
+    with progress_bars(is_json) as show:
+        row = run_suite(suite, show, depth, worlds, data, sheet)
+    console.print_row(row if is_json else for_people(row), is_json, width=22)
+
+
+def _evaluate_mesh(
+    mesh: Path | None, reference: str | None, max_depth_m: float, is_json: bool
+) -> None:
     from app.judge import judge
 
+    if mesh is None or reference is None:
+        raise BadInput(
+            "A mesh and --reference are needed to judge one by the other.",
+            "Name both, or use --suite synthetic or --suite real.",
+        )
     if not max_depth_m > 0:
         raise BadInput(f"--max-depth-m cannot be {max_depth_m:g}.", "Use metres above 0.")
 
@@ -141,7 +193,9 @@ def evaluate_depth(
     source: Source,
     depth: Annotated[
         str,
-        typer.Option(help="What to judge: plane-sweep, or simplerecon with installed weights."),
+        typer.Option(
+            help="What to judge: learned, plane-sweep, or simplerecon with installed weights."
+        ),
     ] = "plane-sweep",
     past_only: Annotated[
         bool, typer.Option("--past-only", help="Use pictures taken before the judged one alone.")

@@ -36,8 +36,9 @@ def list_weights(is_json: Json = False) -> None:
     line = "{:<20} {:<11} {:>7}  {:<9} {}"
     console.out.print(line.format("name", "network", "size", "installed", "terms"))
     for row in found:
-        size = f"{row['weights_bytes'] / 1e6:.0f} MB" if "weights_bytes" in row else ""
-        licence = row.get("licence", {"name": "", "is_non_commercial": False})
+        megabytes = row.get("weights_bytes", row["bytes"]) / 1e6
+        size = f"{megabytes:.0f} MB" if megabytes >= 10 else f"{megabytes:.1f} MB"
+        licence = row["licence"]
         terms = "non-commercial use" if licence["is_non_commercial"] else licence["name"]
         installed = "yes" if row["installed"] else "no"
         console.out.print(line.format(row["name"], row["network"], size, installed, terms))
@@ -106,7 +107,10 @@ def verify(
     names: Annotated[list[str] | None, typer.Argument(help="Names; all by default.")] = None,
     is_json: Json = False,
 ) -> None:
-    """Hash installed weights again and compare. Exit code 1 when one is not what it was."""
+    """Hash weights again and compare. Exit code 1 when one is not what it was.
+
+    Those that come with the program must also be small and have their model card.
+    """
     from app.weights import ASSETS, catalogue, shelf
     from engine.weights.verify import verify as compare
 
@@ -125,10 +129,32 @@ def verify(
     elif not verdicts:
         console.out.print("No weights are installed.")
     for verdict in [] if is_json else verdicts:
-        console.out.print(f"{verdict.name:<24} {verdict.state:<8} {verdict.path}")
+        console.out.print(f"{verdict.name:<24} {verdict.state:<9} {verdict.path}")
     if not is_ok:
-        console.err.print("Not all weights are as they were installed: import or fetch them again.")
+        console.err.print(
+            "Not all weights are as they were installed: import or fetch them again; "
+            "what came with the program comes back by installing it again."
+        )
         raise typer.Exit(NOT_AS_IT_WAS)
+
+
+@weights.command(hidden=True)
+def bundle(
+    file: Annotated[Path, typer.Argument(help="weights.safetensors of a training run.")],
+    name: Annotated[str, typer.Option(help="Name to ship it under.")],
+    what: Annotated[str, typer.Option(help="One line for people.")],
+    needed_by: Annotated[
+        list[str] | None, typer.Option(help="What cannot run without it; may be repeated.")
+    ] = None,
+) -> None:
+    """Make weights of ours part of the program; their model card must be in assets/weights."""
+    from app.weights import ASSETS, load_network
+    from engine.weights.bundle import bundle as take_in
+    from engine.weights.store import load
+
+    load_network(file, load(file).network)
+    entry = take_in(file, ASSETS, name, what, tuple(needed_by or ()))
+    console.out.print(f"{entry.name}: {entry.bytes} bytes, sha256 {entry.sha256}")
 
 
 def _agree(entry: dict[str, Any], is_accepted: bool) -> None:

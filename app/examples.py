@@ -27,8 +27,10 @@ Examples:
 """
 
 EVALUATE = """\b
-Example:
+Examples:
   run_scanner.py evaluate out/room/mesh.glb --reference synthetic:room
+  run_scanner.py evaluate --suite synthetic --worlds 4 --sheet worlds.png
+  run_scanner.py evaluate --suite real --json > real.json
 """
 
 EVALUATE_DEPTH = """\b

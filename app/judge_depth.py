@@ -36,8 +36,15 @@ def _simplerecon() -> DepthEstimator:
     return simplerecon(None, torch.device("cpu"), torch.float32)
 
 
+def _learned() -> DepthEstimator:
+    from app.chosen_weights import corrected_sweep
+
+    return corrected_sweep(None, torch.device("cpu"), torch.float32)
+
+
 ESTIMATORS: dict[str, Callable[[], DepthEstimator]] = {
     "plane-sweep": PlaneSweep,
+    "learned": _learned,
     "simplerecon": _simplerecon,
 }
 SHEET_ROWS = 6

@@ -7,9 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from engine.core.grid import SURFACE_VOXELS_M
 
 MethodName = Literal["fusion", "finerecon-offline"]
-DepthName = Literal["auto", "sensor", "plane-sweep", "simplerecon"]
+DepthName = Literal["auto", "sensor", "plane-sweep", "learned", "simplerecon"]
 Guidance = Literal["consistent", "compatible"]
 Precision = Literal["float32", "bf16", "fp16"]
+BackendName = Literal["torch", "openvino"]
 
 
 class Method(BaseModel):
@@ -18,15 +19,16 @@ class Method(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: MethodName = "fusion"
-    depth: DepthName = Field("auto", description="auto: the sensor's, else by plane sweep.")
+    depth: DepthName = Field("auto", description="auto: the sensor's, else learned depth.")
     weights: str | None = Field(None, description="File or name of FineRecon's weights.")
-    depth_weights: str | None = Field(None, description="The same for SimpleRecon.")
+    depth_weights: str | None = Field(None, description="The same for the depth network.")
     random_weights: int | None = Field(
         None, ge=0, description="Seed of made-up weights, to try the machinery out."
     )
     resolution_m: float = Field(0.02, description="Output grid: 0.04, 0.02, 0.01 or 0.005.")
     guidance: Guidance = "consistent"
     precision: Precision = "float32"
+    backend: BackendName = Field("torch", description="Who computes learned depth.")
     keyframe_distance: float = Field(
         0.1, gt=0, description="Metres and turn, together, between two keyframes."
     )

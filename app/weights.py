@@ -42,19 +42,32 @@ def weights_path(entry: Entry, store: Shelf) -> Path | None:
 
 
 def rows(store: Shelf, entries: Catalogue) -> list[dict[str, Any]]:
-    """Return what is known of all weights: those of the catalogue, then others imported."""
+    """Return what is known of all weights: those of the catalogue, then others imported.
+
+    Every row has `name`, `network`, `kind`, `licence`, `installed`, and `path`, `bytes`, `sha256`
+    and `card`, each None where there is none. Size and hash are those of the installed file.
+    """
     found: list[dict[str, Any]] = []
     for entry in entries.entries:
         path = weights_path(entry, store)
-        where = {"installed": path is not None, "path": None if path is None else str(path)}
-        found.append({**entry.model_dump(mode="json"), **where})
+        row = {**entry.model_dump(mode="json"), "installed": path is not None}
+        row["path"] = None if path is None else str(path)
+        row["card"] = None if entry.card is None else str(ASSETS / entry.card)
+        found.append(row | _measured(store.record(entry.name)))
     known = {entry.name for entry in entries.entries}
     for name in store.names():
         record = store.record(name)
         if name not in known and record is not None:
-            about = {"name": name, "network": record.network, "kind": "imported"}
-            found.append({**about, "installed": True, "path": str(store.weights(name))})
+            about = {"name": name, "network": record.network, "kind": "imported", "card": None}
+            where = {"installed": True, "path": str(store.weights(name))}
+            licence = {"name": record.licence, "is_non_commercial": False}
+            found.append({**about, **where, "licence": licence, **_measured(record)})
     return found
+
+
+def _measured(record: Record | None) -> dict[str, Any]:
+    """Return size and hash of an installed file; nothing where there is none."""
+    return {} if record is None else {"bytes": record.bytes, "sha256": record.sha256}
 
 
 class Imported(NamedTuple):
@@ -163,6 +176,8 @@ def load_network(path: Path, network: str) -> nn.Module:
     stored = load(path)
     if stored.network != network:
         raise BadInput(f"The weights {path} are those of {stored.network}, not of {network}.")
+    if network not in NETWORKS:
+        raise BadInput(f"The weights {path} belong to a network that is not known: {network}.")
     kind = NETWORKS[network]
     try:
         model = kind.build(kind.from_dict(stored.config))

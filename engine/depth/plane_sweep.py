@@ -12,13 +12,20 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from engine.core.arrays import F32
+from engine.core.arrays import F32, F64, I64, U8
 from engine.core.camera import Intrinsics
 from engine.core.faults import BadInput
 from engine.core.frames import Photo
 from engine.depth.base import DepthMap
 from engine.depth.consistency import motions, witnesses
-from engine.kernels.plane_sweep import Picked, Smoothness
+from engine.kernels.plane_sweep import (
+    NOISE_GREY,
+    RADIUS_PX,
+    RIVAL_RATIO,
+    Picked,
+    Smoothness,
+    rival_gap,
+)
 from engine.kernels.plane_sweep_numba import photo_costs, smooth_and_pick
 
 # Two sides of a patch and a path to grow along: less than this is no picture.
@@ -49,9 +56,9 @@ class SweepSettings:
     farthest_m: float = 5.0
     planes: int = 64
     long_side_px: int = 320
-    radius_px: int = 2
-    noise_grey: float = 2.0
-    rival_ratio: float = 0.15
+    radius_px: int = RADIUS_PX
+    noise_grey: float = NOISE_GREY
+    rival_ratio: float = RIVAL_RATIO
     smooth: Smoothness = field(default_factory=Smoothness)
     sources: int = 4
 
@@ -90,40 +97,17 @@ class PlaneSweep:
         Raises:
             BadInput: no source, a picture too small, or a pose that is not finite.
         """
-        chosen = sources[: self.settings.sources]
-        if not chosen:
-            raise BadInput(
-                "Depth from photographs needs at least one other photograph of the same place."
-            )
-        grey, camera = self._reduced(reference)
-        others = [self._reduced(photo) for photo in chosen]
-        A_n33, b_n3 = motions(
-            reference.T_world_cam,
-            camera,
-            [photo.T_world_cam for photo in chosen],
-            [other for _, other in others],
-        )
+        volume = compare(reference, sources, self.settings)
         step = self.settings.step
-        planes_m = self.settings.nearest_m * np.exp(step * np.arange(self.settings.planes))
-        costs = photo_costs(
-            grey,
-            [picture for picture, _ in others],
-            A_n33,
-            b_n3,
-            1 / planes_m,
-            self.settings.radius_px,
-            self.settings.noise_grey,
-        )
-        gap = max(1, math.floor(math.log1p(self.settings.rival_ratio) / step + 0.5))
-        picked = smooth_and_pick(costs, grey, self.settings.smooth, gap)
+        gap = rival_gap(step, self.settings.rival_ratio)
+        picked = smooth_and_pick(volume.costs, volume.grey, self.settings.smooth, gap)
         depth = (self.settings.nearest_m * np.exp(step * picked.plane)).astype(np.float32)
-        sizes = np.array([picture.shape for picture, _ in others], np.int64)
-        seen_by = witnesses(depth, A_n33, b_n3, sizes)
+        seen_by = volume.seen_by(depth)
         depth[seen_by == 0] = 0
         confidence = self._confidence(picked)
-        confidence[seen_by < min(2, len(chosen))] *= np.float32(LONE_WITNESS)
+        confidence[seen_by < min(2, len(volume.sizes_n2))] *= np.float32(LONE_WITNESS)
         confidence[seen_by == 0] = 0
-        return DepthMap(depth, confidence, camera)
+        return DepthMap(depth, confidence, volume.camera)
 
     def _confidence(self, picked: Picked) -> F32:
         """Return 0..1: how far the best rival plane is behind, beside what the best one costs."""
@@ -134,18 +118,81 @@ class PlaneSweep:
         confidence[(picked.plane < 0.5) | (picked.plane > last)] = 0
         return np.asarray(confidence, np.float32)
 
-    def _reduced(self, photo: Photo) -> tuple[F32, Intrinsics]:
-        """Return the photograph in grey around zero, and its camera, both of working size."""
-        camera = photo.intrinsics
-        scale = min(1.0, self.settings.long_side_px / max(camera.width, camera.height))
-        width, height = round(camera.width * scale), round(camera.height * scale)
-        if min(width, height) < MIN_SIDE_PX:
-            raise BadInput(
-                f"A picture of {camera.width}x{camera.height} pixels is too small to find depth "
-                f"in: reduced to {width}x{height}, a side is below {MIN_SIDE_PX}."
-            )
-        grey = cv2.cvtColor(photo.color, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        if scale < 1:
-            grey = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
-        # Around zero, sums of squares lose less to rounding.
-        return np.asarray(grey - 128, np.float32), camera.scaled_to(width, height)
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Costs of a reference's pixels on all planes, before anything is smoothed.
+
+    Attributes:
+        grey: the reference around zero, of working size.
+        camera: its camera.
+        costs: (h, d, w), as `engine.kernels.plane_sweep` defines them.
+        A_n33: motions to the sources, likewise.
+        b_n3: likewise.
+        sizes_n2: rows and columns of the sources.
+    """
+
+    grey: F32
+    camera: Intrinsics
+    costs: F32
+    A_n33: F64
+    b_n3: F64
+    sizes_n2: I64
+
+    def seen_by(self, depth_m: F32) -> U8:
+        """Return how many sources have the point behind each pixel (h, w) in their picture."""
+        return witnesses(depth_m, self.A_n33, self.b_n3, self.sizes_n2)
+
+
+def compare(reference: Photo, sources: Sequence[Photo], settings: SweepSettings) -> Compared:
+    """Return how well patches of the reference match its sources on every plane.
+
+    Raises:
+        BadInput: no source, a picture too small, or a pose that is not finite.
+    """
+    chosen = sources[: settings.sources]
+    if not chosen:
+        raise BadInput(
+            "Depth from photographs needs at least one other photograph of the same place."
+        )
+    grey, camera = reduced(reference, settings.long_side_px)
+    others = [reduced(photo, settings.long_side_px) for photo in chosen]
+    A_n33, b_n3 = motions(
+        reference.T_world_cam,
+        camera,
+        [photo.T_world_cam for photo in chosen],
+        [other for _, other in others],
+    )
+    planes_m = settings.nearest_m * np.exp(settings.step * np.arange(settings.planes))
+    costs = photo_costs(
+        grey,
+        [picture for picture, _ in others],
+        A_n33,
+        b_n3,
+        1 / planes_m,
+        settings.radius_px,
+        settings.noise_grey,
+    )
+    sizes = np.array([picture.shape for picture, _ in others], np.int64)
+    return Compared(grey, camera, costs, A_n33, b_n3, sizes)
+
+
+def reduced(photo: Photo, long_side_px: int) -> tuple[F32, Intrinsics]:
+    """Return the photograph in grey around zero, and its camera, both of working size.
+
+    Raises:
+        BadInput: a picture too small.
+    """
+    camera = photo.intrinsics
+    scale = min(1.0, long_side_px / max(camera.width, camera.height))
+    width, height = round(camera.width * scale), round(camera.height * scale)
+    if min(width, height) < MIN_SIDE_PX:
+        raise BadInput(
+            f"A picture of {camera.width}x{camera.height} pixels is too small to find depth "
+            f"in: reduced to {width}x{height}, a side is below {MIN_SIDE_PX}."
+        )
+    grey = cv2.cvtColor(photo.color, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    if scale < 1:
+        grey = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
+    # Around zero, sums of squares lose less to rounding.
+    return np.asarray(grey - 128, np.float32), camera.scaled_to(width, height)

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from skimage.measure import marching_cubes as single_cell
 from torch import Tensor
 from torch.nn.functional import pad
 
 from engine.core.faults import BadInput
+from engine.kernels import cases
 
 # The layer round the grid is outside by this much, which closes surfaces that touch the border
 # just beyond it.
@@ -40,7 +40,12 @@ class Surface(NamedTuple):
     faces: Tensor
 
 
-def extract(values_xyz: Tensor, level: float = 0.0, offsets_xyz3: Tensor | None = None) -> Surface:
+def extract(
+    values_xyz: Tensor,
+    level: float = 0.0,
+    offsets_xyz3: Tensor | None = None,
+    table: CaseTable | None = None,
+) -> Surface:
     """Return the surface where the values cross the level; inside is below it.
 
     Vertices are differentiable in values and offsets, and ordered by the cell whose lowest corner
@@ -52,6 +57,7 @@ def extract(values_xyz: Tensor, level: float = 0.0, offsets_xyz3: Tensor | None 
         values_xyz: any float type, any device.
         level: value on the surface.
         offsets_xyz3: displacement of every lattice point in steps, within +-0.5; None for none.
+        table: how cells are cut; None is the classic table, `derived_table` needs less installed.
 
     Raises:
         BadInput: not a grid of at least two points a side, or NaN or infinity in it.
@@ -63,7 +69,7 @@ def extract(values_xyz: Tensor, level: float = 0.0, offsets_xyz3: Tensor | None 
     padded = pad(values_xyz, (1,) * 6, value=level + PAD_ABOVE_LEVEL)
     outside = _outside(padded, level)
     edges = _crossed_edges(outside)
-    faces = _faces(outside, edges)
+    faces = _faces(outside, edges, table or case_table())
     if offsets_xyz3 is not None:
         offsets_xyz3 = pad(offsets_xyz3, (0, 0) + (1,) * 6)
     return Surface(_vertices(padded, level, offsets_xyz3, edges) - 1, faces)
@@ -88,9 +94,8 @@ def _crossed_edges(outside: Tensor) -> Tensor:
     return 3 * low[row] + axis_of
 
 
-def _faces(outside: Tensor, edges: Tensor) -> Tensor:
+def _faces(outside: Tensor, edges: Tensor, table: CaseTable) -> Tensor:
     """Return vertex numbers (m, 3), by cell (x slowest), then in the order of the table."""
-    table = case_table()
     corners, first = table.corners.to(outside.device), table.first.to(outside.device)
     nx, ny, nz = outside.shape
     case = torch.zeros(nx - 1, ny - 1, nz - 1, dtype=torch.uint8, device=outside.device)
@@ -137,7 +142,7 @@ def case_table() -> CaseTable:
     """Return the classic table, on the CPU, read off a library one cell at a time (0.1 s, once).
 
     How polygons are cut into triangles was chosen by hand when the table was made, follows no rule
-    and shows in normals; so it is asked for, and `engine.kernels.marching.case_table`, which is
+    and shows in normals; so it is asked for, and `engine.kernels.cases.case_table`, which is
     derived, tells the tests that the polygons are right.
     """
     # The two cases without a change of sign have no triangles.
@@ -147,8 +152,27 @@ def case_table() -> CaseTable:
     return CaseTable(torch.from_numpy(np.concatenate(triangles)), torch.from_numpy(first))
 
 
+@lru_cache(maxsize=1)
+def derived_table() -> CaseTable:
+    """Return the table of `engine.kernels.cases`: no cracks, and no library is asked.
+
+    Vertices are those of the classic table; ambiguous faces and polygons are cut otherwise.
+    """
+    triangles, count = cases.case_table()
+    edges = np.arange(12)
+    start = cases.EDGE_START[edges]
+    lattice = np.stack([start & 1, start >> 1 & 1, start >> 2 & 1, edges // 4], -1)
+    # There, set corners are inside.
+    found = [lattice[triangles[255 - case, : count[255 - case]]] for case in range(256)]
+    first = np.cumsum([0, *(len(t) for t in found)])
+    return CaseTable(torch.from_numpy(np.concatenate(found)), torch.from_numpy(first))
+
+
 def _triangles(case: int) -> np.ndarray:
     """Return one case's triangles (t, 3, 4)."""
+    # Here and not above: where networks are trained this library may be missing.
+    from skimage.measure import marching_cubes as single_cell
+
     # The library's first array axis is the table's z.
     cell_zyx = np.array([1.0 if case >> c & 1 else -1.0 for c in range(8)], np.float32)
     points_zyx, faces, _, _ = single_cell(

@@ -6,9 +6,11 @@ source, so A = K_src R K_ref^-1 and b = K_src t. Pixel centres are at halves.
 
 `photo_costs` compares 1 - ZNCC of square windows. `path_costs` adds smoothness along eight paths
 (Hirschmueller, "Stereo Processing by Semiglobal Matching and Mutual Information", 2008, eq. 13).
-`pick` takes the least and says how clearly it is the least.
+`pick` takes the least and says how clearly it is the least; `coarse` keeps of a volume what a
+network can still learn from.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +21,15 @@ from engine.core.arrays import F32, F64, Bool
 PATHS = 8
 # A point nearer to a source than this share of its depth in the reference is not looked for.
 LEAST_DEPTH = 1e-3
+# What sweeps compare unless told otherwise: half a window's side, and the pictures' noise.
+RADIUS_PX = 2
+NOISE_GREY = 2.0
+# Planes nearer to the best than this share of its depth are no rivals.
+RIVAL_RATIO = 0.15
+# Pixels along each side of a cell of the coarse volume, and the cost above a pixel's least one that
+# counts half: a few times that, a plane is simply wrong, however much.
+BLOCK_PX = 4
+KNEE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,11 @@ class Picked:
     plane: F32
     least: F32
     margin: F32
+
+
+def rival_gap(log_step: float, ratio: float = RIVAL_RATIO) -> int:
+    """Return how many planes away rivals begin; planes are even in the logarithm of depth."""
+    return max(1, math.floor(math.log1p(ratio) / log_step + 0.5))
 
 
 def photo_costs(
@@ -152,6 +168,21 @@ def pick(total: F64, gap: int) -> Picked:
     return Picked(
         (best + offset).astype(np.float32), least.astype(np.float32), margin.astype(np.float32)
     )
+
+
+def coarse(costs: F32, total: F64) -> F32:
+    """Return (2, d, h // 4, w // 4) means over blocks: of the costs, and of how far off planes are.
+
+    The second is 0 for the best plane of a pixel and approaches 1 for hopeless ones. Rows and
+    columns that fill no block are left out.
+    """
+    above = total - total.min(axis=1, keepdims=True)
+    both = np.stack([costs, above / (above + KNEE)])
+    _, height, count, width = both.shape
+    rows, columns = height // BLOCK_PX, width // BLOCK_PX
+    inside = both[:, : rows * BLOCK_PX, :, : columns * BLOCK_PX]
+    blocks = inside.reshape(2, rows, BLOCK_PX, count, columns, BLOCK_PX).mean(axis=(2, 5))
+    return np.ascontiguousarray(blocks.transpose(0, 2, 1, 3), np.float32)
 
 
 def _downward(costs: F32, grey: F32, sideways: int, smooth: Smoothness) -> F64:

@@ -11,10 +11,11 @@ import numpy as np
 
 from engine.core.arrays import F32, F64
 from engine.kernels.parallel import over_slices
-from engine.kernels.plane_sweep import LEAST_DEPTH, PATHS, Picked, Smoothness
+from engine.kernels.plane_sweep import BLOCK_PX, KNEE, LEAST_DEPTH, PATHS, Picked, Smoothness
 
 _FAR = np.float32(1e9)
 _LEAST_DEPTH = np.float32(LEAST_DEPTH)
+_KNEE = np.float32(KNEE)
 # Running sums are made anew after so many rows, before their rounding adds up.
 _FRESH_ROWS = 32
 
@@ -48,7 +49,22 @@ def photo_costs(
 
 def smooth_and_pick(costs: F32, grey: F32, smooth: Smoothness, gap: int) -> Picked:
     """Return `plane_sweep.pick` of `plane_sweep.path_costs`, without keeping the volume."""
-    height, _, width = costs.shape
+    return _smoothed(costs, grey, smooth, gap, 0)[0]
+
+
+def smooth_pick_and_keep(costs: F32, grey: F32, smooth: Smoothness, gap: int) -> tuple[Picked, F32]:
+    """Return what `smooth_and_pick` does, and `plane_sweep.coarse` of the volume."""
+    picked, rows = _smoothed(costs, grey, smooth, gap, costs.shape[2] // BLOCK_PX)
+    whole = rows[:, : len(costs) // BLOCK_PX * BLOCK_PX]
+    blocks = whole.reshape(2, -1, BLOCK_PX, *rows.shape[2:]).mean(axis=2)
+    return picked, np.ascontiguousarray(blocks.transpose(0, 3, 1, 2))
+
+
+def _smoothed(
+    costs: F32, grey: F32, smooth: Smoothness, gap: int, columns: int
+) -> tuple[Picked, F32]:
+    """Return the pick, and of so many columns of blocks the coarse values (2, h, columns, d)."""
+    height, count, width = costs.shape
     grey = np.ascontiguousarray(grey, np.float32)
     rule = tuple(np.float32(x) for x in (smooth.step, smooth.jump, smooth.per_grey))
     totals = np.empty((2, *costs.shape), np.float32)
@@ -59,13 +75,14 @@ def smooth_and_pick(costs: F32, grey: F32, smooth: Smoothness, gap: int) -> Pick
 
     over_slices(vertical, 2, min_slice=1)
     plane, least, margin = (np.empty((height, width), np.float32) for _ in range(3))
+    kept = np.zeros((2, height, columns, count), np.float32)
     over_slices(
         lambda start, stop: _sideways(
-            costs, grey, *rule, gap, totals, plane, least, margin, start, stop
+            costs, grey, *rule, gap, totals, plane, least, margin, kept, start, stop
         ),
         height,
     )
-    return Picked(plane, least, margin)
+    return Picked(plane, least, margin), kept
 
 
 @numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
@@ -251,9 +268,11 @@ def _vertical(costs, grey, step, jump, per_grey, upward, total):  # type: ignore
 
 @numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def _sideways(  # type: ignore[no-untyped-def]
-    costs, grey, step, jump, per_grey, gap, totals, plane, least, margin, start, stop
+    costs, grey, step, jump, per_grey, gap, totals, plane, least, margin, kept, start, stop
 ):
     _, count, width = costs.shape
+    kept_width = kept.shape[2] * BLOCK_PX
+    share = np.float32(1) / np.float32(BLOCK_PX)
     row = np.empty((width, count), np.float32)
     total = np.empty((width, count), np.float32)
     before = np.empty(count + 2, np.float32)
@@ -302,3 +321,9 @@ def _sideways(  # type: ignore[no-untyped-def]
             plane[y, x] = best + offset
             least[y, x] = lowest * over_paths
             margin[y, x] = (rival - lowest) * over_paths
+            if x < kept_width:
+                block = x // BLOCK_PX
+                for k in range(count):
+                    above = (total[x, k] - lowest) * over_paths
+                    kept[0, y, block, k] += row[x, k] * share
+                    kept[1, y, block, k] += above / (above + _KNEE) * share

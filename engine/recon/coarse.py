@@ -59,7 +59,10 @@ class CoarseVolume:
         The sums of features are let go first, since the network needs the memory.
         """
         with self._compute.precise():
-            volume = self._network.volume_input(self.mean(), self.guidance())
+            depths, views = (
+                n.view(self.lattice.dims) for n in (self.sums.depths_n, self.sums.views_n)
+            )
+            volume = self._network.volume_input(self.mean(), self.guidance(), depths, views)
             self.sums.features_cn = self.sums.features_cn.new_zeros(0)
             # Single precision from here on: reading between voxels is geometry.
             return self._network.unet(volume).float()

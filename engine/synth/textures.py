@@ -13,6 +13,7 @@ class Textures:
     def __init__(self, pictures: list[Tensor], device: torch.device | str = "cpu") -> None:
         """Stack pictures (edge, edge, 3) of one power-of-two edge, square root of reflectance."""
         level = torch.stack(pictures).permute(0, 3, 1, 2)
+        self.device = torch.device(device)
         self.edge_px = level.shape[-1]
         self.count = len(pictures)
         rows: list[Tensor] = []

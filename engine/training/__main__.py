@@ -3,11 +3,13 @@
 import argparse
 import signal
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from engine.core.faults import Fault
-from engine.training.command import RECIPES, SIZES, start
+from engine.training.command import RECIPES, SIZES, Options, start
 from engine.training.loop import News
+from engine.training.sizes import FINERECON_VARIANTS
 
 STOPPED = 130
 NOT_LEARNED = 1
@@ -19,10 +21,7 @@ def main() -> int:
     0 done or time up, 1 a fault of ours or less learned than asked for, 2 bad input, 130 stopped.
     """
     arguments = _parser().parse_args()
-    given = {
-        name: getattr(arguments, name)
-        for name in ("size", "seed", "steps", "batch", "rate", "width", "height", "textures")
-    }
+    given = {field.name: getattr(arguments, field.name) for field in fields(Options)}
     wish = _Wish()
     signal.signal(signal.SIGINT, wish)
     signal.signal(signal.SIGTERM, wish)
@@ -101,6 +100,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--width", type=int, help="of pictures")
     parser.add_argument("--height", type=int, help="of pictures")
     parser.add_argument("--textures", help="folder with index.csv and photographs of materials")
+    parser.add_argument("--kept", type=int, help="draw so many batches, then go through them again")
+    parser.add_argument("--kept-folder", help="where they lie; the run's own by default")
+    parser.add_argument("--recordings", help="folder with samples of recordings")
+    parser.add_argument(
+        "--recording-share", type=float, help="of the batches, shows recordings; 0.3 by default"
+    )
+    parser.add_argument("--variant", help=f"of finerecon: {', '.join(FINERECON_VARIANTS)}")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     return parser
 

@@ -1,5 +1,8 @@
 """What small depth networks cost: `python -m engine.training.candidates` measures it again.
 
+Two kinds: SimpleRecon with small widths, which learns to match, and the network that corrects a
+plane sweep, whose sweep costs the same whatever the network (`evaluate-depth RECORDING`).
+
 What they are worth, only training tells; `docs/training-queue.md` says which were trained.
 """
 
@@ -13,9 +16,12 @@ import torch
 from engine.nets.layout import channels_last
 from engine.nets.simplerecon.config import METADATA, SimpleReconConfig
 from engine.nets.simplerecon.model import SimpleRecon
+from engine.nets.sweepdepth.config import SweepDepthConfig
+from engine.nets.sweepdepth.model import SweepDepth, Swept
 from engine.training.sizes import SMALL_DEPTH
 
 REPEATS = 4
+SWEPT_HW = (192, 256)
 HEAVY = replace(
     SMALL_DEPTH,
     planes=32,
@@ -35,6 +41,12 @@ CANDIDATES = {
     "taken, 48 planes": replace(SMALL_DEPTH, planes=48),
     "taken, wider decoder": replace(SMALL_DEPTH, decoder_widths=(16, 24, 48, 64)),
     "taken, 2 sources": replace(SMALL_DEPTH, sources=2),
+}
+CORRECTING = {
+    "taken": SweepDepthConfig(),
+    "half as wide": replace(
+        SweepDepthConfig(), volume_width=24, widths=(16, 32, 48, 64, 80), blocks=(1, 1, 1, 1, 1)
+    ),
 }
 PARTS = ("image", "one view", "all views", "volume", "join", "decode", "whole")
 
@@ -72,6 +84,18 @@ def costs_ms(config: SimpleReconConfig) -> tuple[int, list[float]]:
     return sum(p.numel() for p in network.parameters()), found
 
 
+def correcting_ms(config: SweepDepthConfig) -> tuple[int, float]:
+    """Return parameters, and processor milliseconds of the network alone on one thread."""
+    network = channels_last(SweepDepth(config).eval())
+    height, width = SWEPT_HW
+    plane, least, margin = torch.rand(3, 1, height, width)
+    volume = torch.rand(1, 2, config.planes, height // 4, width // 4)
+    swept = Swept(torch.rand(1, 3, height, width), plane, least, margin, volume)
+    with torch.inference_mode():
+        ms = _least_ms(lambda: network(swept))
+    return sum(p.numel() for p in network.parameters()), ms
+
+
 def _least_ms(part: Callable[[], object]) -> float:
     times = []
     for _ in range(REPEATS):
@@ -91,6 +115,10 @@ def main() -> None:
         cells = " | ".join(f"{value:.0f}" for value in ms)
         sys.stdout.write(f"| {name} | {parameters / 1e6:.2f} M | {cells} |\n")
         sys.stdout.flush()
+    sys.stdout.write("\n| correcting a sweep | parameters | network |\n|---|---|---|\n")
+    for name, correcting in CORRECTING.items():
+        parameters, once = correcting_ms(correcting)
+        sys.stdout.write(f"| {name} | {parameters / 1e6:.2f} M | {once:.0f} |\n")
 
 
 if __name__ == "__main__":

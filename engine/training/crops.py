@@ -1,6 +1,7 @@
-"""Which box of a world FineRecon learns from, and at which places it is asked."""
+"""Which views and which box of a world FineRecon learns from, and at which places it is asked."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,6 +16,43 @@ SURFACE_SPREAD_M = 0.04
 SURFACE_SHARE = 0.5
 # A box is centred so far, as a share of its half sides, from a surface that some view sees.
 OFF_CENTRE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class SomeViews:
+    """A sample with some of its views; `estimated` is None where nobody estimated their depth."""
+
+    pictures: Tensor
+    depth: Tensor
+    K: Tensor
+    T_world_cam: Tensor
+    estimated: Tensor | None
+    whole: Sample
+
+    def distance(self, points_bn3: Tensor) -> Tensor:
+        """Return the exact distance (b, n) of world points to the surface, negative in matter."""
+        return self.whole.distance(points_bn3)
+
+
+def some_views(sample: Sample, count: int | None, dice: torch.Generator) -> Sample:
+    """Return so many of the views in their order, others each time: scans begin with few.
+
+    None, or as many as there are, gives the sample itself.
+    """
+    views = sample.pictures.shape[1]
+    if count is None or count >= views:
+        return sample
+    device = sample.pictures.device
+    taken = torch.randperm(views, generator=dice, device=device)[:count].sort().values
+    estimated: Tensor | None = getattr(sample, "estimated", None)
+    return SomeViews(
+        sample.pictures[:, taken],
+        sample.depth[:, taken],
+        sample.K[:, taken],
+        sample.T_world_cam[:, taken],
+        None if estimated is None else estimated[:, taken],
+        sample,
+    )
 
 
 def placed(

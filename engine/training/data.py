@@ -40,14 +40,14 @@ class Worlds(Protocol):
         """Return the samples of an index, the same whenever asked."""
         ...
 
-    def surfaces(self, index: int) -> Sample:
-        """Return samples whose views stand about one piece of the world."""
+    def walk(self, index: int) -> Sample:
+        """Return samples whose views follow each other, as somebody scans a piece of a room."""
         ...
 
     def held_out(self, number: int) -> Sample:
         """Return one sample of a world that no batch ever shows."""
         ...
 
-    def held_out_surface(self, number: int) -> Sample:
-        """Return one sample of such a world whose views stand about one piece of it."""
+    def held_out_walk(self, number: int, frames: int) -> Sample:
+        """Return one sample of such a world: so many views along a walk."""
         ...

@@ -69,9 +69,10 @@ class DepthRecipe:
         predicted = network(normalised(pictures * 255), K, poses, is_mirrored)
         truth = valid_depth(_shrunk(depth))
         terms = network.losses(predicted.log_depths, truth, K, poses)
-        # A source that shares no pixel with its reference has no term.
-        multi_view = terms.mv_loss.nan_to_num(0.0)
-        loss = terms.ms_loss + terms.grad_loss + terms.normals_loss + MULTI_VIEW_WEIGHT * multi_view
+        # A source that shares no pixel with its reference has no term; nor have normals where holes
+        # of sensor depth leave no whole neighbourhood.
+        multi_view, normals = (term.nan_to_num(0.0) for term in (terms.mv_loss, terms.normals_loss))
+        loss = terms.ms_loss + terms.grad_loss + normals + MULTI_VIEW_WEIGHT * multi_view
         if self._size.volume_weight:
             planes_m = network.cost_volume.planes_m()
             volume = volume_loss(predicted.volume.cost_bdhw, truth[:, 0], planes_m)
@@ -83,7 +84,7 @@ class DepthRecipe:
             "volume": volume,
             "depth": terms.ms_loss,
             "gradients": terms.grad_loss,
-            "normals": terms.normals_loss,
+            "normals": normals,
             "multi_view": multi_view,
             "log_l1": terms.log_l1_loss,
         }

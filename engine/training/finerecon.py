@@ -1,6 +1,6 @@
 """The FineRecon recipe: exact distances at single points, depth guidance, both losses."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from engine.nets.finerecon.crop import Crop, Views
 from engine.nets.finerecon.losses import OCCUPIED, losses
 from engine.nets.finerecon.model import CropResult, FineRecon
+from engine.nets.finerecon.volumes import read_trilinear
 from engine.training import sheets
 from engine.training.augment import jittered
-from engine.training.crops import placed, queries, vertical_slice
+from engine.training.crops import placed, queries, some_views, vertical_slice
 from engine.training.data import Sample, Worlds
-from engine.training.guidance import estimated
+from engine.training.guidance import estimated, improved
 from engine.training.recipe import Judged
 from engine.training.sizes import FineReconSize
 
@@ -42,14 +43,25 @@ class FineReconRecipe:
 
     network_name = "finerecon"
 
-    def __init__(self, size: FineReconSize, worlds: Worlds, held_out: int) -> None:
-        """Learn from worlds; as many held-out ones judge."""
+    def __init__(
+        self,
+        size: FineReconSize,
+        worlds: Worlds,
+        held_out: int,
+        depth_of: Callable[[Sample], Tensor] | None = None,
+    ) -> None:
+        """Learn from walks through worlds; as many held-out ones judge.
+
+        The network is guided by the depth that was kept with a sample, else by what `depth_of`
+        makes of it, else by true depth made wrong.
+        """
         self.plan = size.plan
         self.config: dict[str, Any] = size.network.as_dict()
         self._size = size
         self._worlds = worlds
         self._held_out_count = held_out
         self._held_out: list[tuple[Task, Tensor]] = []
+        self._depth_of = depth_of
         self._margin_m = size.network.guidance_margin_m
 
     def build(self) -> nn.Module:
@@ -58,7 +70,7 @@ class FineReconRecipe:
 
     def batch(self, index: int) -> Sample:
         """Return the samples of an index."""
-        return self._worlds.surfaces(index)
+        return self._worlds.walk(index)
 
     def loss(self, network: nn.Module, batch: Sample) -> Mapping[str, Tensor]:
         """Return both losses over a crop of each world."""
@@ -88,7 +100,7 @@ class FineReconRecipe:
         return Judged(dict(zip(METRICS, means, strict=True)), sheets.stacked(rows))
 
     def _judged(self, number: int) -> tuple[Task, Tensor]:
-        sample = self._worlds.held_out_surface(number)
+        sample = self._worlds.held_out_walk(number, self._size.views)
         dice = torch.Generator(sample.pictures.device).manual_seed(number)
         task = self._task(sample, dice, is_learning=False)
         slice_1n3 = vertical_slice(task.crop, self._size.network.voxel_m, SLICE_STEPS)
@@ -97,11 +109,13 @@ class FineReconRecipe:
         return task, torch.cat([slice_1n3, truth_1n1], -1)
 
     def _task(self, sample: Sample, dice: torch.Generator, is_learning: bool) -> Task:
+        if is_learning:
+            sample = some_views(sample, self._size.learned_views, dice)
         pictures = sample.pictures
         if is_learning:
             # One draw for all views of a sample.
             pictures = jittered(pictures, JITTER, (len(pictures),))
-        depth = estimated(sample.depth, dice, is_learning)
+        depth = self._depth(sample, dice, is_learning)
         shrink = sample.depth.shape[-1] / depth.shape[-1]
         views = Views(
             pictures,
@@ -114,8 +128,18 @@ class FineReconRecipe:
         crop = placed(sample, self._size.crop, voxel_m, dice)
         points = queries(sample, crop, voxel_m, self._size.points, dice)
         distance = sample.distance(points)
-        tsdf = (distance / TRUNCATION_M).clamp(-1, 1)
-        return Task(views, crop, points, tsdf, (distance.abs() < OCCUPIED_M).float())
+        occupied = (distance.abs() < OCCUPIED_M).float()
+        if is_learning and self._size.is_interpolated:
+            distance = _between_voxels(sample, crop, points, voxel_m)
+        return Task(views, crop, points, (distance / TRUNCATION_M).clamp(-1, 1), occupied)
+
+    def _depth(self, sample: Sample, dice: torch.Generator, is_learning: bool) -> Tensor:
+        found: Tensor | None = getattr(sample, "estimated", None)
+        if found is None and self._depth_of is not None:
+            found = self._depth_of(sample)
+        if found is None:
+            return estimated(sample.depth, dice, is_learning)
+        return improved(found, sample.depth, dice) if is_learning else found
 
     def _row(self, network: nn.Module, task: Task, slice_1n4: Tensor) -> sheets.Picture:
         result: CropResult = network(task.views, task.crop, slice_1n4[..., :3].contiguous())
@@ -124,6 +148,15 @@ class FineReconRecipe:
         shown = [truth, ours, _fused(result, self._margin_m)]
         grids = [each[0].reshape(SLICE_STEPS, SLICE_STEPS).T.flip(0) for each in shown]
         return sheets.slice_row(grids)
+
+
+def _between_voxels(sample: Sample, crop: Crop, points_bn3: Tensor, voxel_m: float) -> Tensor:
+    """Return distances (b, n) read between those of the voxels: the supervision of others."""
+    grid = sample.distance(crop.voxels(voxel_m)).view(-1, 1, *crop.dims)
+    origin = points_bn3.new_zeros(3)
+    places = crop.inside(points_bn3, voxel_m)
+    pairs = zip(grid, places, strict=True)
+    return torch.stack([read_trilinear(g, p, origin, voxel_m)[0] for g, p in pairs])
 
 
 def _fused(result: CropResult, margin_m: float) -> Tensor:

@@ -37,6 +37,7 @@ class Slice:
         minutes: it ends within so many, saving included; None for no limit.
         is_resumed: go on from the folder's checkpoint; otherwise the folder must be empty.
         started: `time.monotonic()` at which its minutes began.
+        words: what its weights say of their data and licence.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class Slice:
     minutes: float | None = None
     is_resumed: bool = False
     started: float = field(default_factory=time.monotonic)
+    words: dict[str, str] = field(default_factory=dict)
 
     def is_over(self, reserve_s: float) -> bool:
         """Whether no time is left but what the end needs."""
@@ -169,7 +171,8 @@ class Run:
         checkpoint.save(self.sitting.folder, self.step, tensors, self._describe())
         halves = self._halves()
         if sum(value.nbytes for value in halves.values()) < checkpoint.LARGEST_BYTES:
-            words = {"source": self.sitting.label, "steps": str(self.step), "licence": "Apache-2.0"}
+            about = {"source": self.sitting.label, "steps": str(self.step)}
+            words = {**about, **self.sitting.words}
             path = self.sitting.folder / WEIGHTS
             save_weights(path, self.recipe.network_name, self.recipe.config, halves, words)
 

@@ -4,7 +4,7 @@ How the small ones were chosen is in the README of this folder; `engine.training
 measures it again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.nets.finerecon.config import FineReconConfig, StageConfig
 from engine.nets.simplerecon.config import SimpleReconConfig
@@ -53,18 +53,20 @@ SMOKE_DEPTH = SimpleReconConfig(
     is_residual=True,
 )
 SMALL_FINERECON = FineReconConfig(
-    image_feature_dim=15,
-    backbone_stem=16,
+    image_feature_dim=11,
+    backbone_stem=12,
     backbone_stages=(
-        StageConfig(16, 1, 1),
-        StageConfig(24, 2, 4),
-        StageConfig(32, 2, 4),
-        StageConfig(48, 3, 4),
+        StageConfig(12, 1, 1),
+        StageConfig(16, 1, 3),
+        StageConfig(24, 1, 3),
+        StageConfig(32, 1, 3),
     ),
     unet_widths=(16, 24, 32),
     unet_up_widths=(16, 16, 16),
     unet_blocks=1,
     head_width=16,
+    is_residual=True,
+    counts_views=True,
 )
 SMOKE_FINERECON = FineReconConfig(
     image_feature_dim=7,
@@ -79,6 +81,8 @@ SMOKE_FINERECON = FineReconConfig(
     unet_up_widths=(12, 8, 8),
     unet_blocks=1,
     head_width=16,
+    is_residual=True,
+    counts_views=True,
 )
 
 
@@ -103,9 +107,12 @@ class FineReconSize:
 
     Attributes:
         views: pictures a sample.
+        learned_views: so many of them are shown while it learns; None for all.
         image_hw: their size; published 480x640.
         crop: voxels of the box.
         points: places supervised in it.
+        is_interpolated: supervised by distances between voxels instead of exact ones, to show what
+            exact ones are worth.
     """
 
     network: FineReconConfig
@@ -114,6 +121,8 @@ class FineReconSize:
     image_hw: tuple[int, int]
     crop: tuple[int, int, int]
     points: int
+    learned_views: int | None = None
+    is_interpolated: bool = False
 
 
 # The published plan: 32 samples a step in all, on two devices.
@@ -138,11 +147,12 @@ FINERECON_SIZES = {
     ),
     "small": FineReconSize(
         SMALL_FINERECON,
-        Plan(Schedule(1e-3, 12_000, 300), 0.0, 10.0, 500, 4),
+        Plan(Schedule(2e-3, 4_000, 100), 0.0, 10.0, 500, 1),
         views=10,
-        image_hw=(256, 320),
-        crop=(64, 64, 48),
-        points=32_768,
+        image_hw=(192, 256),
+        crop=(28, 28, 20),
+        points=4_000,
+        learned_views=6,
     ),
     "published": FineReconSize(
         FineReconConfig(),
@@ -153,3 +163,19 @@ FINERECON_SIZES = {
         points=129_024,
     ),
 }
+
+
+# What the paper leaves out to show what it is worth, on our worlds.
+FINERECON_VARIANTS = ("full", "no-guidance", "no-points", "interpolated")
+
+
+def varied(size: FineReconSize, variant: str) -> FineReconSize:
+    """Return a size with one of its parts left out."""
+    network = size.network
+    if variant == "no-guidance":
+        network = replace(
+            network, guidance="none", point_guidance=False, is_residual=False, counts_views=False
+        )
+    elif variant == "no-points":
+        network = replace(network, point_backprojection=False)
+    return replace(size, network=network, is_interpolated=variant == "interpolated")

@@ -130,11 +130,16 @@ def references(packed: Packed, K: Tensor, hw: tuple[int, int], draws: Draws) -> 
 
 def probe(packed: Packed, K: Tensor, hw: tuple[int, int], T: Tensor) -> Tensor:
     """Return coarse depth (w, c, 8, 8) over the field of view of pictures of a size."""
+    return probed(packed, K, hw, T)[0]
+
+
+def probed(packed: Packed, K: Tensor, hw: tuple[int, int], T: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the same and which row of the worlds' tables was met."""
     coarse = K.clone()
     coarse[:, 0] *= PROBE_PX / hw[1]
     coarse[:, 1] *= PROBE_PX / hw[0]
     cameras = Cameras(coarse[:, None].expand(-1, T.shape[1], 3, 3), T, PROBE_PX, PROBE_PX)
-    return cast(packed, cameras)[0]
+    return cast(packed, cameras)
 
 
 def tuples(
@@ -247,42 +252,3 @@ def _probe_points(K: Tensor, hw: tuple[int, int], depth: Tensor) -> Tensor:
     y = (ramp * hw[0] - K[:, 1, 2, None]) / K[:, 1, 1, None]
     x, y = x[:, None, :].expand_as(depth), y[:, :, None].expand_as(depth)
     return (torch.stack([x, y, torch.ones_like(x)], -1) * depth[..., None]).flatten(1, 2)
-
-
-def surround(
-    packed: Packed, K: Tensor, hw: tuple[int, int], views: int, draws: Draws
-) -> tuple[Tensor, Tensor]:
-    """Return poses and velocities like `tuples`, of cameras all about one piece of the room.
-
-    The piece is what the reference has in its middle; the others stand where they see it too, from
-    0.5 to 4 m, most of them on the reference's side.
-    """
-    position, yaw, pitch, roll, depth = references(packed, K, hw, draws)
-    first = look_along(position, yaw, pitch, roll)[:, None]
-    seen = _probe_points(K, hw, depth) @ first[:, 0, :3, :3].transpose(1, 2) + position[:, None]
-    focus = seen[:, PROBE_PX * PROBE_PX // 2 + PROBE_PX // 2]
-    base = 4 * SPOTS + 2 * REFERENCES
-    spot = draws.uniform(0, SPOTS, 3).flip(1)
-    low, high = packed.low, packed.high
-    anywhere = low[:, None] + (0.08 + 0.84 * spot) * (high - low)[:, None]
-    # Between the reference and anywhere, so that many look from similar sides.
-    blend = 0.15 + 0.85 * draws.uniform(base, SPOTS)[..., None]
-    points = position[:, None] + (anywhere - position[:, None]) * blend
-    goal = focus[:, None] + 0.35 * draws.gauss(2 * REFERENCES, SPOTS, 3)
-    look = goal - points
-    flat = look[..., :2].square().sum(-1).sqrt()
-    turn = 0.06 * draws.gauss(0, SPOTS)
-    T = look_along(
-        points, torch.atan2(look[..., 1], look[..., 0]), torch.atan2(look[..., 2], flat), turn
-    )
-    distance = look.square().sum(-1).sqrt()
-    ahead = probe(packed, K, hw, T)[:, :, PROBE_PX // 2, PROBE_PX // 2]
-    clear = at.distance(packed, points)
-    cost = draws.uniform(3 * SPOTS, SPOTS) + LARGE / 2 * (clear < CLEAR_M)
-    cost = cost + 10 * (ahead < 0.75 * distance) + 20 * ((distance < 0.5) | (distance > 4.0))
-    chosen = cost.topk(views - 1, dim=1, largest=False).indices
-    others = T.gather(1, chosen[..., None, None].expand(-1, -1, 4, 4))
-    speed = torch.cat(
-        [0.06 * draws.gauss(0, views, 3), 0.12 * draws.gauss(3 * views, views, 3)], -1
-    )
-    return torch.cat([first, others], 1), speed

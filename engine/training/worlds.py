@@ -29,11 +29,14 @@ from engine.synth.packed import Packed, pack
 from engine.synth.raycast import TILE_PX
 from engine.synth.shade_many import light_up, median_exposure
 from engine.synth.stage import Stage
-from engine.training.views import MOMENTS, Draws, send, surround, tuples
+from engine.training.views import MOMENTS, Draws, send, tuples
+from engine.training.walks import walk, walk_draws
 
 # First numbers of the dice: what is judged is never drawn for training, whatever the seed.
 LEARNED, JUDGED = 1, 2
 HELD_OUT_WORLDS = 20
+# How the views of a sample stand: about a reference, or along a walk. Chance depends on it.
+MATCHED, WALKED = 0, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +147,11 @@ class TrainingWorlds:
 
     def batch(self, index: int) -> WorldSample:
         """Return the samples of an index for depth, the same whenever asked."""
-        return self._sample(LEARNED, self._keys(index), index, around=False)
+        return self._sample(LEARNED, self._keys(index), index, MATCHED)
 
-    def surfaces(self, index: int) -> WorldSample:
-        """Return samples whose views stand about one piece of the room, for surfaces."""
-        return self._sample(LEARNED, self._keys(index), index, around=True)
+    def walk(self, index: int) -> WorldSample:
+        """Return samples whose views follow each other, as a person scans a piece of a room."""
+        return self._sample(LEARNED, self._keys(index), index, WALKED)
 
     def held_out(self, number: int) -> WorldSample:
         """Return one sample (b = 1) of a world that no batch ever shows; landscape.
@@ -156,22 +159,24 @@ class TrainingWorlds:
         Raises:
             BadInput: a number that is not 0..19.
         """
-        return self._judged(number, around=False)
+        return self._judged(number, MATCHED, self.plan.views)
 
-    def held_out_surface(self, number: int) -> WorldSample:
-        """Return one sample of such a world whose views stand about one piece of it.
+    def held_out_walk(self, number: int, frames: int) -> WorldSample:
+        """Return one sample of such a world: so many views, one after the other along a walk.
 
         Raises:
-            BadInput: a number that is not 0..19.
+            BadInput: a number that is not 0..19, or fewer than 2 frames.
         """
-        return self._judged(number, around=True)
+        if frames < 2:
+            raise BadInput(f"{frames} pictures are no walk.", "Ask for 2 or more.")
+        return self._judged(number, WALKED, frames)
 
-    def _judged(self, number: int, around: bool) -> WorldSample:
+    def _judged(self, number: int, manner: int, views: int) -> WorldSample:
         if not 0 <= number < HELD_OUT_WORLDS:
             raise BadInput(
                 f"There are {HELD_OUT_WORLDS} held-out worlds; {number} is none of them."
             )
-        return self._sample(JUDGED, [(JUDGED, number)], number, around)
+        return self._sample(JUDGED, [(JUDGED, number)], number, manner, views)
 
     def _keys(self, index: int) -> list[tuple[int, ...]]:
         """Return which worlds a batch shows; not all of them change at once."""
@@ -192,24 +197,30 @@ class TrainingWorlds:
         return self._banks[purpose]
 
     def _sample(
-        self, purpose: int, keys: Sequence[tuple[int, ...]], index: int, around: bool
+        self,
+        purpose: int,
+        keys: Sequence[tuple[int, ...]],
+        index: int,
+        manner: int,
+        views: int | None = None,
     ) -> WorldSample:
         plan, device = self.plan, self.device
         with torch.no_grad(), _one_thread(device):
             stage = self._staged(purpose, keys)
             seed = 0 if purpose == JUDGED else self.seed
-            words = np.random.SeedSequence((purpose, seed, index, int(around))).generate_state(2)
+            words = np.random.SeedSequence((purpose, seed, index, manner)).generate_state(2)
             dice = torch.Generator().manual_seed(int(words[0]))
             noise = torch.Generator(device).manual_seed(int(words[1]))
             portrait = purpose == LEARNED and float(torch.rand(1, generator=dice)) < (
                 plan.portrait_share
             )
             hw = (plan.width, plan.height) if portrait else (plan.height, plan.width)
-            b, v = len(keys), plan.views
+            b, v = len(keys), views or plan.views
             K = send(_lenses(b, hw, dice), device)
-            draws = Draws.make(dice, b, device)
-            choose = surround if around else tuples
-            T, speed = choose(stage.packed, K, hw, v, draws)
+            if manner == WALKED:
+                T, speed = walk(stage.packed, K, hw, v, walk_draws(dice, b, v, device))
+            else:
+                T, speed = tuples(stage.packed, K, hw, v, Draws.make(dice, b, device))
             unit = send(torch.rand(b, 1 + v, DRAWS, generator=dice), device)
             normal = send(torch.randn(b, 1 + v, DRAWS, generator=dice), device)
             wrong = send(torch.randn(b, v, 6, generator=dice), device)

@@ -41,9 +41,10 @@ class Entry(BaseModel):
         what: one line for people.
         needed_by: what cannot run without it.
         authors: who made it.
-        page: where its authors publish it.
+        page: where its authors publish it; None for ours.
         url: the file itself; None when the page asks for a click.
         file_name: what the file is called: at its authors', or in our assets.
+        card: what the model card beside a bundled file is called.
         weights_bytes: size of the tensors alone; a checkpoint may hold more.
         bytes: exact size of the file, None when not known.
         sha256: of the file, None when not known: then the first download's is remembered.
@@ -58,9 +59,10 @@ class Entry(BaseModel):
     what: str
     needed_by: tuple[str, ...]
     authors: str
-    page: str = Field(pattern="^https://")
+    page: str | None = Field(pattern="^https://")
     url: str | None = Field(pattern="^https://")
     file_name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    card: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\.md$")
     weights_bytes: int = Field(gt=0)
     bytes: int | None = Field(gt=0)
     sha256: str | None = Field(pattern=SHA256)
@@ -68,8 +70,10 @@ class Entry(BaseModel):
 
     @model_validator(mode="after")
     def _bundled_is_known(self) -> Self:
-        if self.kind == "bundled" and (self.sha256 is None or self.bytes is None):
-            raise ValueError("bundled weights need their size and sha256")
+        if self.kind == "bundled" and None in (self.sha256, self.bytes, self.card):
+            raise ValueError("bundled weights need their size, sha256 and card")
+        if self.kind == "published" and self.page is None:
+            raise ValueError("published weights have a page")
         return self
 
 

@@ -1,15 +1,16 @@
 """Whether installed weights are still what they were."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from engine.core.news import Job
-from engine.weights.catalogue import Catalogue
+from engine.weights.bundle import LARGEST_BYTES
+from engine.weights.catalogue import Catalogue, Entry
 from engine.weights.shelf import Shelf, sha256_of
 
-State = Literal["ok", "changed", "missing"]
+State = Literal["ok", "changed", "missing", "too large", "no card"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ def verify(
 ) -> Job[list[Verdict]]:
     """Hash installed and bundled weights again; all of them when no names are given.
 
+    A bundled file must be small and have its model card beside it.
+
     Raises:
         BadInput: a name is neither installed nor in the catalogue.
     """
@@ -35,14 +38,25 @@ def verify(
     verdicts = []
     for name in names or [*bundled, *shelf.names()]:
         if name in bundled:
-            path, expected = assets / bundled[name].file_name, bundled[name].sha256
-        else:
-            record = shelf.record(name)
-            if record is None:
-                catalogue.entry(name)
-            path, expected = shelf.weights(name), record.sha256 if record else None
-        verdicts.append((yield from _verdict(name, path, expected)))
+            verdicts.append((yield from _bundled(bundled[name], assets)))
+            continue
+        record = shelf.record(name)
+        if record is None:
+            catalogue.entry(name)
+        expected = record.sha256 if record else None
+        verdicts.append((yield from _verdict(name, shelf.weights(name), expected)))
     return verdicts
+
+
+def _bundled(entry: Entry, assets: Path) -> Job[Verdict]:
+    verdict = yield from _verdict(entry.name, assets / entry.file_name, entry.sha256)
+    if verdict.state != "ok":
+        return verdict
+    if verdict.path.stat().st_size > LARGEST_BYTES:
+        return replace(verdict, state="too large")
+    if entry.card is None or not (assets / entry.card).is_file():
+        return replace(verdict, state="no card")
+    return verdict
 
 
 def _verdict(name: str, path: Path, expected: str | None) -> Job[Verdict]:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from engine.weights import fetch as fetching
 from engine.weights import shelf as shelves
 from engine.weights.shelf import Shelf
 from engine.weights.store import load, save
+from tests.weights.cards import CARD
 from tests.weights.files import SMALL, Calls, small_state
 from tests.weights.test_fetch import HTTP, Server, entry, server  # noqa: F401 (a fixture)
 
@@ -37,8 +39,13 @@ def ran(*arguments) -> dict:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """Keep weights in a folder of the test."""
+    """Keep weights in a folder of the test; nothing comes with the program."""
     monkeypatch.setenv("FINESCAN_WEIGHTS", str(tmp_path / "weights"))
+    rows = json.loads((room.ASSETS / "catalogue.json").read_text())["entries"]
+    rows = [row for row in rows if row["kind"] == "published"]
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "catalogue.json").write_text(json.dumps({"entries": rows}))
+    monkeypatch.setattr(room, "ASSETS", tmp_path / "assets")
     return tmp_path / "weights"
 
 
@@ -64,6 +71,45 @@ def test_the_list_shows_names_licences_and_what_is_installed(folder, checkpoint)
     assert all(len(line) <= 80 for line in table.splitlines() if "Folder" not in line)
     assert name in table
     assert not invoke("list").stderr
+
+
+def test_every_row_says_what_machines_ask_for(checkpoint, tmp_path):
+    ran("import", checkpoint, "--name", "mine")
+    (tmp_path / "assets" / "thing.md").write_text(CARD)
+    source = tmp_path / "w.safetensors"
+    save(source, "finerecon", SMALL.as_dict(), small_state(), {"licence": "Apache-2.0"})
+    done = invoke("bundle", source, "--name", "thing", "--what", "Sees things")
+    assert done.exit_code == 0, done.exception
+    rows = {row["name"]: row for row in ran("list")["weights"]}
+    asked = {"name", "path", "bytes", "sha256", "licence", "card", "kind", "network"}
+    assert all(asked <= row.keys() for row in rows.values())
+    assert {name: row["kind"] for name, row in rows.items()} == {
+        "finerecon": "published", "simplerecon-hero": "published", "gtr": "published",
+        "thing": "bundled", "mine": "imported",
+    }  # fmt: skip
+    assert [name for name, row in rows.items() if row["installed"]] == ["thing", "mine"]
+    assert Path(rows["thing"]["card"]).read_text() == CARD
+    assert [name for name, row in rows.items() if row["card"] is None] == [
+        "finerecon", "simplerecon-hero", "gtr", "mine"
+    ]  # fmt: skip
+    for name in ("thing", "mine"):
+        content = Path(rows[name]["path"]).read_bytes()
+        assert rows[name]["bytes"] == len(content)
+        assert rows[name]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert "thing" in invoke("list").stdout
+    assert ran("verify")["ok"]
+    (tmp_path / "assets" / "thing.md").unlink()
+    assert invoke("verify").exit_code == 1
+    assert "bundle" not in invoke("--help").stdout.replace("bundled", "")
+
+
+def test_weights_that_fit_no_network_are_not_bundled(tmp_path):
+    source = tmp_path / "w.safetensors"
+    for network, says in (("finerecon", "do not fit"), ("other", "not known")):
+        save(source, network, SMALL.as_dict(), {"x": torch.ones(1)}, {"licence": "Apache-2.0"})
+        done = invoke("bundle", source, "--name", "thing", "--what", "Sees things")
+        assert isinstance(done.exception, BadInput)
+        assert says in done.exception.says
 
 
 def test_the_folder_is_the_systems_unless_it_is_chosen(monkeypatch, tmp_path):

@@ -157,6 +157,7 @@ def test_networks_in_half_precision_give_nearly_the_same(small, precision):
         {"guidance": "none", "point_guidance": False},
         {"guidance": "density"},
         {"bp_weighting": "soft-12cm"},
+        {"is_residual": True, "counts_views": True},
     ],
 )
 def test_every_variant_of_the_network_runs(changes):

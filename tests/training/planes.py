@@ -37,7 +37,11 @@ class Planes:
     def held_out(self, number: int) -> Room:
         return self._room(number)
 
-    surfaces, held_out_surface = batch, held_out
+    walk = batch
+
+    def held_out_walk(self, number: int, frames: int) -> Room:
+        assert frames == self.views
+        return self._room(number)
 
     def _room(self, seed: int) -> Room:
         chance = torch.Generator().manual_seed(seed)

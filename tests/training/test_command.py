@@ -1,9 +1,15 @@
 import csv
+import json
 import subprocess
 import sys
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
+
+from engine.core.faults import BadInput
+from engine.training.__main__ import _parser
+from engine.training.command import Options, chosen
 
 ROOT = Path(__file__).resolve().parents[2]
 # What a machine may lack on which networks are trained.
@@ -32,7 +38,32 @@ def test_training_needs_little() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.slow
+def test_every_option_can_be_given() -> None:
+    known = {action.dest for action in _parser()._actions}
+    assert {field.name for field in fields(Options)} <= known
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"kept": 0},
+        {"recording_share": 0.0},
+        {"recording_share": 1.5},
+        {"size": "huge"},
+        {"variant": "no-everything"},
+    ],
+)
+def test_options_that_make_no_sense_are_refused(given: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(BadInput):
+        chosen(given, tmp_path, is_resumed=False)
+
+
+def test_a_resumed_run_keeps_its_recordings(tmp_path: Path) -> None:
+    begun = chosen({"recordings": "there", "kept": 7, "recording_share": 0.5}, tmp_path, False)
+    (tmp_path / "state.json").write_text(json.dumps({"options": asdict(begun)}))
+    assert chosen({"steps": 9}, tmp_path, True) == replace(begun, steps=9)
+
+
 def test_two_minutes_on_a_cpu_teach_something(tmp_path: Path) -> None:
     """What `make train-smoke` does; then the run is taken up once more."""
     out = str(tmp_path / "a")

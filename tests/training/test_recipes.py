@@ -3,19 +3,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from engine.core.faults import BadInput
 from engine.nets.finerecon.model import FineRecon
 from engine.nets.simplerecon.model import SimpleRecon
 from engine.training import command
 from engine.training.augment import grey, jittered, turned
-from engine.training.crops import placed, queries, seen_points, vertical_slice
+from engine.training.crops import placed, queries, seen_points, some_views, vertical_slice
+from engine.training.data import Sample
 from engine.training.depth import METRICS, DepthRecipe, errors, ordered
 from engine.training.finerecon import FineReconRecipe
-from engine.training.guidance import estimated
+from engine.training.guidance import estimated, improved
 from engine.training.recipe import Plan
 from engine.training.schedule import Average, Schedule
-from engine.training.sizes import DEPTH_SIZES, FINERECON_SIZES
+from engine.training.sizes import DEPTH_SIZES, FINERECON_SIZES, FINERECON_VARIANTS, varied
 from engine.training.volume_loss import volume_loss
 from tests.training.planes import Planes
 
@@ -57,6 +59,103 @@ def test_the_volume_learns_which_plane_is_right() -> None:
 def test_finerecon_learns_distances() -> None:
     values = learned(finerecon_recipe(), "loss", 30)
     assert sum(values[-5:]) < 0.9 * sum(values[:5])
+
+
+def test_depth_that_was_found_guides_instead_of_made_up_depth() -> None:
+    asked: list[tuple[int, ...]] = []
+
+    def depth_of(sample: Sample) -> Tensor:
+        asked.append(tuple(sample.depth.shape))
+        return torch.zeros_like(sample.depth)
+
+    recipe = FineReconRecipe(FINERECON_SIZES["smoke"], Planes((64, 96), 3, 1), 1, depth_of)
+    network = recipe.build().eval()
+    recipe.prepare()
+    with torch.inference_mode():
+        judged = recipe.judge(network)
+    assert asked == [(1, 3, 64, 96)]
+    # Who knows nothing says of every place that it lies just behind a surface.
+    assert judged.metrics["fusion_sign"] < 0.7
+    assert torch.isfinite(recipe.loss(network, recipe.batch(0))["loss"])
+    assert len(asked) == 2
+
+
+def test_some_of_the_views_are_shown_others_each_time() -> None:
+    sample = Planes((16, 16), 5, 2).batch(1)
+    assert some_views(sample, None, torch.Generator()) is sample
+    assert some_views(sample, 5, torch.Generator()) is sample
+    dice, seen = torch.Generator().manual_seed(0), set()
+    for _ in range(20):
+        few = some_views(sample, 3, dice)
+        rows = [
+            next(
+                k for k in range(5) if torch.equal(few.T_world_cam[:, i], sample.T_world_cam[:, k])
+            )
+            for i in range(3)
+        ]
+        assert rows == sorted(set(rows))
+        assert torch.equal(few.depth, sample.depth[:, rows])
+        assert torch.equal(few.pictures, sample.pictures[:, rows])
+        seen |= set(rows)
+    assert seen == set(range(5))
+    points = seen_points(few, 9, dice)
+    assert few.distance(points).abs().max() < 1e-4
+
+
+def test_other_estimators_are_nearer_to_the_truth() -> None:
+    dice = torch.Generator().manual_seed(1)
+    true = 2 + torch.rand(60, 1, 16, 24, generator=dice)
+    found = true * 1.05
+    found[..., :12] = 0
+    made = improved(found, true, dice)
+    worst = (found - true).abs()[..., 12:].amax((1, 2, 3))
+    off = (made - true).abs()[..., 12:].amax((1, 2, 3)) / worst
+    assert (off <= 1 + 1e-5).all()
+    assert 0.3 < float((off > 0.99).float().mean()) < 0.7
+    assert float(off.min()) < 0.3
+    is_closed = (made[..., :12] > 0).float().mean((1, 2, 3))
+    # A quarter of all; even then some holes are left.
+    assert 0.1 < float((is_closed > 0).float().mean()) < 0.45
+    assert 0.5 < float(is_closed[is_closed > 0].mean()) < 1
+    # A closed hole is no better than an estimate.
+    filled = (made[..., :12] > 0) & (is_closed > 0)[:, None, None, None]
+    assert float(((made - true).abs() / true)[..., :12][filled].mean()) > 0.005
+
+
+@pytest.mark.parametrize("variant", FINERECON_VARIANTS)
+def test_every_part_that_is_left_out_leaves_something_that_learns(variant: str) -> None:
+    size = varied(FINERECON_SIZES["smoke"], variant)
+    recipe = FineReconRecipe(size, Planes((64, 96), 3, 1), 1)
+    network = recipe.build().train()
+    recipe.loss(network, recipe.batch(0))["loss"].backward()
+    assert isinstance(network, FineRecon)
+    assert (network.config.guidance == "none") == (variant == "no-guidance")
+    assert network.config.point_backprojection == (variant != "no-points")
+    assert all(p.grad is not None for p in network.parameters())
+
+
+def test_distances_between_voxels_are_blunt_at_edges() -> None:
+    exact, blunt = (
+        FineReconRecipe(varied(FINERECON_SIZES["smoke"], v), Planes((64, 96), 3, 1), 1)
+        for v in ("full", "interpolated")
+    )
+    offs = []
+    for index in range(8):
+        sample = exact.batch(index)
+        one, other, *judged = (
+            r._task(sample, torch.Generator().manual_seed(4), is_learning)
+            for r, is_learning in ((exact, True), (blunt, True), (blunt, False), (exact, False))
+        )
+        assert torch.equal(one.points_bn3, other.points_bn3)
+        assert torch.equal(one.occupied_bn, other.occupied_bn)
+        assert torch.equal(judged[0].tsdf_bn, judged[1].tsdf_bn)
+        place = one.crop.inside(one.points_bn3, 0.04) / 0.04
+        is_inside = ((place > 1) & (place < torch.tensor(one.crop.dims) - 2)).all(-1)
+        offs.append((one.tsdf_bn - other.tsdf_bn).abs()[is_inside])
+    off = torch.cat(offs)
+    # Walls are flat: reading between voxels errs only where two of them meet.
+    assert float(off.median()) < 1e-3
+    assert float(off.max()) > 0.05
 
 
 def test_a_step_is_the_same_whenever_it_is_taken() -> None:

@@ -91,18 +91,6 @@ def test_sources_suit_their_reference(worlds: TrainingWorlds) -> None:
     assert float((share >= 0.5).float().mean()) > 0.95
 
 
-def test_views_for_surfaces_see_one_piece(worlds: TrainingWorlds) -> None:
-    some = worlds.surfaces(3)
-    b, v, h, w = some.depth.shape
-    centre = some.depth[:, 0, h // 2, w // 2]
-    T = some.T_true[:, 0]
-    focus = T[:, :3, 3] + T[:, :3, 2] * centre[:, None]
-    offset = focus[:, None] - some.T_true[:, 1:, :3, 3]
-    ahead = (offset * some.T_true[:, 1:, :3, 2]).sum(-1)
-    assert float((ahead > 0).float().mean()) > 0.7
-    assert some.pictures.shape == (b, v, 3, h, w)
-
-
 def test_portrait_batches_are_turned_and_held_out_ones_are_not(worlds: TrainingWorlds) -> None:
     shapes = {tuple(worlds.batch(i).depth.shape[2:]) for i in range(0, 12, 2)}
     assert shapes == {(48, 64), (64, 48)}
@@ -162,7 +150,6 @@ def test_poses_are_chosen_without_asking_the_device(sample: WorldSample) -> None
     )
     draws = views.Draws.make(torch.Generator(), 2, torch.device("meta"))
     K = torch.zeros(2, 3, 3, device="meta")
-    for choose in (views.tuples, views.surround):
-        T, speed = choose(packed, K, (48, 64), 5, draws)
-        assert T.shape == (2, 5, 4, 4)
-        assert speed.shape == (2, 5, 6)
+    T, speed = views.tuples(packed, K, (48, 64), 5, draws)
+    assert T.shape == (2, 5, 4, 4)
+    assert speed.shape == (2, 5, 6)

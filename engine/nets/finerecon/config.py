@@ -61,6 +61,10 @@ class FineReconConfig:
     guidance_margin_vox: float = 3.0
     bp_weighting: str = "none"
     voxel_m: float = 0.04
+    # Ours, for small networks: the surface is guidance plus a correction, so that learning begins
+    # at plain fusion; and the volume is told how many depth maps and pictures stand behind it.
+    is_residual: bool = False
+    counts_views: bool = False
 
     def __post_init__(self) -> None:
         if self.guidance not in GUIDANCE:
@@ -71,11 +75,15 @@ class FineReconConfig:
             )
         if self.point_guidance and self.guidance == "none":
             raise ValueError("point_guidance needs guidance.")
+        if self.counts_views and self.guidance == "none":
+            raise ValueError("counts_views needs guidance.")
+        if self.is_residual and not (self.point_guidance and self.guidance == "tsdf"):
+            raise ValueError("is_residual needs point_guidance, and guidance that is a tsdf.")
 
     @property
     def guidance_channels(self) -> int:
         """Return how many channels of the volume come from depth."""
-        return int(self.guidance != "none")
+        return int(self.guidance != "none") + 2 * self.counts_views
 
     @property
     def volume_channels(self) -> int:
@@ -147,6 +155,7 @@ def _read(shapes: Shapes) -> dict[str, Any]:
         "point_guidance": shapes["surface_predictor.0.weight"][1] - out - fine > 0,
         "point_blocks": _count(shapes, "point_feat_mlp"),
         "guidance": "tsdf" if guided else "none",
+        "counts_views": guided > 1,
     }
 
 

@@ -17,6 +17,8 @@ UNSEEN_DENSITY = 0.0
 HIDDEN_FROM = 0.999
 # Depth is never interpolated: between near and far lies nothing.
 DEPTH_SAMPLING = "nearest"
+# Counts of views on a logarithmic scale: so many nats are 1.
+FEW = 2.0
 # A soft weighting of 12 cm is exp(-(16 d)^2), one of 24 cm exp(-(8 d)^2): 1.92 reaches a metre.
 SOFT_REACHES = 1.92
 
@@ -91,6 +93,19 @@ def density_sums(
 def fill(sum_n: Tensor, count_n: Tensor, unseen: float) -> Tensor:
     """Return the channel: the mean over counting views, `unseen` where there are none."""
     return torch.where(count_n > 0, sum_n / count_n.clamp(min=1), unseen)
+
+
+def counted(count: Tensor) -> Tensor:
+    """Return how many views there are on a scale on which one more of many matters little."""
+    return torch.log1p(count.float()) / FEW
+
+
+def signed_voxels(guidance: Tensor, margin_vox: float) -> Tensor:
+    """Return what TSDF guidance says of the surface in voxels, positive in front; 0 if nothing.
+
+    It may be 0 there because no view that counts is as far behind as `UNSEEN_TSDF`.
+    """
+    return torch.where(guidance < HIDDEN_FROM, -margin_vox * guidance.float(), 0)
 
 
 def depth_weights(

@@ -16,10 +16,12 @@ from engine.nets.finerecon.features2d import Features2d
 from engine.nets.finerecon.guidance import (
     UNSEEN_DENSITY,
     UNSEEN_TSDF,
+    counted,
     density_sums,
     depth_weights,
     fill,
     guidance_sums,
+    signed_voxels,
 )
 from engine.nets.finerecon.heads import Fusion, point_mlp, predictor
 from engine.nets.finerecon.projection import feature_sums, mean, world_to_camera
@@ -36,6 +38,7 @@ class PointSamples(NamedTuple):
     image_mean_bcn: Tensor
     count_bn: Tensor
     guidance_bn: Tensor
+    depths_bn: Tensor
 
 
 class CropResult(NamedTuple):
@@ -73,6 +76,9 @@ class FineRecon(nn.Module):
         width, blocks = config.head_width, config.head_blocks
         self.surface_predictor = predictor(config.surface_in_channels, width, blocks)
         self.occ_predictor = predictor(config.unet_up_widths[-1], width, blocks)
+        if config.is_residual:
+            for values in self.surface_predictor[-1].parameters():
+                nn.init.zeros_(values)
 
     # The parts, for one scene.
 
@@ -105,12 +111,24 @@ class FineRecon(nn.Module):
         """Return the guidance where no depth counts."""
         return UNSEEN_DENSITY if self.config.guidance == "density" else UNSEEN_TSDF
 
-    def volume_input(self, mean_cxyz: Tensor, guidance_xyz: Tensor) -> Tensor:
+    def volume_input(
+        self,
+        mean_cxyz: Tensor,
+        guidance_xyz: Tensor,
+        depths_xyz: Tensor | None = None,
+        views_xyz: Tensor | None = None,
+    ) -> Tensor:
         """Return the input (c+1, x, y, z) of the 3D network: normed means over views, guidance.
 
-        Guidance has the value `unseen` where no depth counts; a network without it ignores it.
+        Guidance has the value `unseen` where no depth counts; a network without it ignores it. One
+        with `counts_views` also needs how many depth maps counted, and how many pictures.
         """
-        return self._with_guidance(self.fusion.bn(mean_cxyz[None]), guidance_xyz[None])[0]
+        channels = [guidance_xyz]
+        if self.config.counts_views:
+            assert depths_xyz is not None
+            assert views_xyz is not None
+            channels += [counted(depths_xyz), counted(views_xyz)]
+        return self._with_guidance(self.fusion.bn(mean_cxyz[None]), torch.stack(channels)[None])[0]
 
     def unet(self, volume_input_cxyz: Tensor) -> Tensor:
         """Return voxel features (c', x, y, z)."""
@@ -151,15 +169,18 @@ class FineRecon(nn.Module):
         voxels = self.points(views, coarse, crop.voxels(voxel_m), border_weighted=False)
         grid = (-1, *crop.dims)
         bn_mean = self.fusion.bn(voxels.image_mean_bcn.view(len(query_bn3), *grid))
-        guidance = voxels.guidance_bn.view(grid)
-        unet = self.cnn3d(self._with_guidance(bn_mean, guidance))
+        channels = [voxels.guidance_bn]
+        if self.config.counts_views:
+            channels += [counted(voxels.depths_bn), counted(voxels.count_bn)]
+        known = torch.stack(channels, 1).view(-1, len(channels), *crop.dims)
+        unet = self.cnn3d(self._with_guidance(bn_mean, known))
 
         trusted = (voxels.count_bn >= TRUSTED_VIEWS).float().view(grid)
         voxel_feat, is_trusted = _read(unet, trusted, crop.inside(query_bn3, voxel_m), voxel_m)
         points, image_feat = self._query(views, coarse, query_bn3)
         return CropResult(
             bn_mean_bcxyz=bn_mean,
-            guidance_bxyz=guidance,
+            guidance_bxyz=voxels.guidance_bn.view(grid),
             unet_bcxyz=unet,
             is_trusted_bn=is_trusted,
             is_seen_bn=points.count_bn > 0,
@@ -184,8 +205,9 @@ class FineRecon(nn.Module):
             total, count = feature_sums(
                 features_bvchw[b], points, K, hw, T, border_weighted, weights
             )
-            signed = fill(*self.guidance_sums(*measured), self.unseen)
-            rows.append(PointSamples(mean(total, count), count, signed))
+            signed, depths = self.guidance_sums(*measured)
+            guidance = fill(signed, depths, self.unseen)
+            rows.append(PointSamples(mean(total, count), count, guidance, depths))
         return PointSamples(*map(torch.stack, zip(*rows, strict=True)))
 
     def _query(
@@ -201,10 +223,10 @@ class FineRecon(nn.Module):
         points = self.points(views, fine, query_bn3, border_weighted=not self.training)
         return points, self.point_feat_mlp(self.point_fusion.bn(points.image_mean_bcn))
 
-    def _with_guidance(self, bn_mean_bcxyz: Tensor, guidance_bxyz: Tensor) -> Tensor:
+    def _with_guidance(self, bn_mean_bcxyz: Tensor, known_bcxyz: Tensor) -> Tensor:
         if self.config.guidance == "none":
             return bn_mean_bcxyz
-        return torch.cat([bn_mean_bcxyz, guidance_bxyz[:, None].to(bn_mean_bcxyz)], dim=1)
+        return torch.cat([bn_mean_bcxyz, known_bcxyz.to(bn_mean_bcxyz)], dim=1)
 
     def _occupancy(self, voxel_bcn: Tensor) -> Tensor:
         logits: Tensor = self.occ_predictor(voxel_bcn)
@@ -215,8 +237,10 @@ class FineRecon(nn.Module):
         parts = [voxel_bcn] if image_bcn is None else [image_bcn, voxel_bcn]
         if self.config.point_guidance:
             parts.append(guidance_bn[:, None])
-        logits: Tensor = self.surface_predictor(torch.cat(parts, dim=1))
-        return logits[:, 0].float()
+        logits: Tensor = self.surface_predictor(torch.cat(parts, dim=1))[:, 0].float()
+        if self.config.is_residual:
+            return logits + signed_voxels(guidance_bn, self.config.guidance_margin_vox)
+        return logits
 
 
 def _per_scene(network: nn.Module, images_bv3hw: Tensor) -> Tensor:

@@ -17,6 +17,44 @@ FIXED_MLP = {"sigma_activation": "softplus", "activation": "gelu"}
 
 
 @dataclass(frozen=True, slots=True)
+class LiftConfig:
+    """Pictures lifted to the planes, which the published network does not have.
+
+    Attributes:
+        features: channels of a pixel.
+        grid: cells along one side of the volume.
+        widths: channels of the volume's levels, each half as fine as the one before.
+        kept: channels of the volume that the planes are told of.
+    """
+
+    features: int = 16
+    grid: int = 32
+    widths: tuple[int, ...] = (12, 32, 48)
+    kept: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that no network has.
+
+        Raises:
+            ValueError: a size is no whole number above zero, or halving the volume leaves a rest.
+        """
+        counts = {"features": self.features, "grid": self.grid, "kept": self.kept}
+        _refuse_no_counts(counts | {f"widths[{i}]": w for i, w in enumerate(self.widths)})
+        if not self.widths or self.grid % 2 ** (len(self.widths) - 1):
+            raise ValueError(f"a volume of {self.grid} cells has no {len(self.widths)} levels")
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> "LiftConfig":
+        """Return the configuration of a JSON form.
+
+        Raises:
+            ValueError: an unknown key or a size that no network has.
+        """
+        known = _free(values, {}, {item.name for item in fields(LiftConfig)})
+        return LiftConfig(**{**known, "widths": tuple(known.get("widths", (12, 32, 48)))})
+
+
+@dataclass(frozen=True, slots=True)
 class GeneratorConfig:
     """Views to triplane.
 
@@ -31,6 +69,7 @@ class GeneratorConfig:
         gradient_checkpointing: forget activations inside blocks while training.
         upsample_factor: texels along one side of a plane token.
         ff_mult: hidden width of the feed-forward part over `model_channels`.
+        lift: an addition of ours for small networks; the published one has none.
     """
 
     in_channels: int = 10
@@ -44,6 +83,7 @@ class GeneratorConfig:
     gradient_checkpointing: bool = True
     upsample_factor: int = 8
     ff_mult: int = 4
+    lift: LiftConfig | None = None
 
     def __post_init__(self) -> None:
         """Refuse sizes that no network has.
@@ -51,11 +91,16 @@ class GeneratorConfig:
         Raises:
             ValueError: a size is no whole number above zero.
         """
-        _refuse_no_counts(asdict(self))
+        _refuse_no_counts({k: v for k, v in asdict(self).items() if k != "lift"})
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the plain JSON form."""
-        return {**asdict(self), **FIXED_GENERATOR}
+        """Return the plain JSON form; without a lift it is the published one."""
+        values = {**asdict(self), **FIXED_GENERATOR}
+        if self.lift is None:
+            del values["lift"]
+        else:
+            values["lift"]["widths"] = list(self.lift.widths)
+        return values
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> "GeneratorConfig":
@@ -65,7 +110,10 @@ class GeneratorConfig:
             ValueError: an unknown key, or a choice that this network does not have.
         """
         known = {item.name for item in fields(GeneratorConfig)}
-        return GeneratorConfig(**_free(values, FIXED_GENERATOR, known))
+        chosen = _free(values, FIXED_GENERATOR, known)
+        if isinstance(chosen.get("lift"), Mapping):
+            chosen["lift"] = LiftConfig.from_dict(chosen["lift"])
+        return GeneratorConfig(**chosen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from engine.nets.gtr.config import GeneratorConfig
+from engine.nets.gtr.lift import Lift
 
 # The exact (erf) form; the tanh form shifts colours by 2e-3.
 GELU_FORM = "none"
@@ -147,6 +148,13 @@ class Generator(nn.Module):
         self.norm2 = nn.LayerNorm(channels)
         self.attn_layers = nn.ModuleList(Block(config) for _ in range(config.num_layers))
         self.out = Upsampler(channels, config.out_channels, config.upsample_factor)
+        if config.lift is not None:
+            factor = config.upsample_factor
+            self.lift = Lift(config.lift, side * factor, config.out_channels)
+            self.lift_proj = PatchConv(config.out_channels, channels, factor)
+            # What the transformer adds begins with nothing.
+            nn.init.zeros_(self.out.proj.weight)
+            nn.init.zeros_(self.out.proj.get_parameter("bias"))
 
     def forward(self, views_vchw: Tensor) -> Tensor:
         """Return the triplane (3, c, h, w) of views (v, 10, h, w).
@@ -156,7 +164,16 @@ class Generator(nn.Module):
         """
         batched = views_vchw.ndim == 5
         views_bvchw = views_vchw if batched else views_vchw[None]
+        triplane, _ = self.with_occupancy(views_bvchw)
+        return triplane if batched else triplane[0]
+
+    def with_occupancy(self, views_bvchw: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the triplane, and the logits of occupancy (b, n, n, n) where there is a lift."""
         plane_tokens = self.plane_tokens(views_bvchw.shape[0])
+        lifted = None if self.config.lift is None else self.lift(views_bvchw)
+        if lifted is not None:
+            patches = self.lift_proj(lifted.planes.flatten(0, 1)).flatten(-2).transpose(1, 2)
+            plane_tokens = plane_tokens + patches.unflatten(0, (-1, 3)).flatten(1, 2)
         tokens_bnc = torch.cat([plane_tokens, self.view_tokens(views_bvchw)], dim=1)
         for block in self.attn_layers:
             if self.config.gradient_checkpointing and self.training and torch.is_grad_enabled():
@@ -165,7 +182,9 @@ class Generator(nn.Module):
                 tokens_bnc = block(tokens_bnc)
         plane_tokens = self.norm2(tokens_bnc[:, : plane_tokens.shape[1]])
         triplane = self.triplane(plane_tokens)
-        return triplane if batched else triplane[0]
+        if lifted is None:
+            return triplane, None
+        return triplane + lifted.planes, lifted.occupancy
 
     def view_tokens(self, views_bvchw: Tensor) -> Tensor:
         """Return normalised tokens (b, n, c) in the order view, row, column."""

@@ -15,10 +15,17 @@ BACKGROUND = 1.0
 
 @dataclass(frozen=True, slots=True)
 class RayColors:
-    """What rays (n, 3) see: RGB (n, 3) over white, and the share (n,) that is not background."""
+    """What rays (n, 3) see.
+
+    Attributes:
+        rgb: (n, 3) over white.
+        accumulation: (n,) the share that is not background.
+        distance: (n,) mean length of the way to what is seen, times `accumulation`.
+    """
 
     rgb: Tensor
     accumulation: Tensor
+    distance: Tensor
 
 
 def ray_box(origins: Tensor, directions: Tensor, aabb: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,7 +106,8 @@ def render_rays(
         ]
         rgb = torch.cat([part.rgb for part in parts])
         accumulation = torch.cat([part.accumulation for part in parts])
-    return RayColors(rgb if noise is not None else rgb.clamp(0, 1), accumulation)
+        distance = torch.cat([part.distance for part in parts])
+    return RayColors(rgb if noise is not None else rgb.clamp(0, 1), accumulation, distance)
 
 
 def _render(
@@ -117,4 +125,5 @@ def _render(
     share = weights(density, edges.diff(dim=-1))
     opaque = share.sum(-1)
     rgb = (share[..., None] * color.view(*centres.shape, 3)).sum(-2)
-    return RayColors(rgb + (1 - opaque[:, None]) * BACKGROUND, opaque)
+    distance = (share * centres).sum(-1)
+    return RayColors(rgb + (1 - opaque[:, None]) * BACKGROUND, opaque, distance)

@@ -143,14 +143,19 @@ def multi_scale_loss(log_depths: tuple[Tensor, ...], truth_b1hw: Tensor) -> Tens
 
 
 def gradient_loss(depth_b1hw: Tensor, truth_b1hw: Tensor) -> Tensor:
-    """Return the error of depth gradients, summed over a pyramid."""
+    """Return the error of depth gradients, summed over a pyramid.
+
+    A level that holes leave no whole neighbourhood adds nothing.
+    """
     total = depth_b1hw.new_zeros(())
     for level in range(PYRAMID_LEVELS):
         if level:
             depth_b1hw, truth_b1hw = _halved(depth_b1hw), _halved(truth_b1hw)
         wanted = spatial_gradient(truth_b1hw)
         known = torch.isfinite(wanted)
-        total = total + (spatial_gradient(depth_b1hw)[known] - wanted[known]).abs().mean()
+        error = (spatial_gradient(depth_b1hw)[known] - wanted[known]).abs().mean()
+        # The mean of nothing is no number; a depth that is none shows in every other term.
+        total = total + error.nan_to_num(0.0)
     return total
 
 

@@ -25,6 +25,7 @@ configs = st.builds(
     head_blocks=st.integers(1, 3),
     point_backprojection=st.booleans(),
     point_blocks=st.integers(1, 3),
+    counts_views=st.booleans(),
 )
 
 
@@ -82,7 +83,15 @@ def test_other_weights_are_refused_with_a_sentence() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"guidance": "sonar"}, {"bp_weighting": "some"}, {"guidance": "none"}]
+    "change",
+    [
+        {"guidance": "sonar"},
+        {"bp_weighting": "some"},
+        {"guidance": "none"},
+        {"guidance": "none", "point_guidance": False, "counts_views": True},
+        {"guidance": "density", "is_residual": True},
+        {"point_guidance": False, "is_residual": True},
+    ],
 )
 def test_what_does_not_exist_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"guidance|bp_weighting"):

@@ -54,6 +54,35 @@ def test_the_parts_called_one_by_one_give_the_pass_over_a_crop() -> None:
 
 
 @torch.no_grad()
+def test_a_residual_network_begins_at_plain_fusion() -> None:
+    result = network(replace(SMALL, is_residual=True))(scenes(), crops(), queries())
+    # Guidance is in margins of three voxels, positive behind; 1 is nothing known.
+    fused = -3 * result.guidance_bn
+    known = result.guidance_bn < 0.999
+    assert 0.1 < known.float().mean() < 0.99
+    torch.testing.assert_close(result.tsdf_logits_bn[known], fused[known])
+    assert (result.tsdf_logits_bn[~known] == 0).all()
+
+
+@torch.no_grad()
+def test_the_volume_is_told_how_many_views_there_are() -> None:
+    net = network(replace(SMALL, counts_views=True))
+    views, crop = scenes(), crops()
+    T = world_to_camera(views.T_world_cam_bv44[0])
+    points = crop.voxels(VOXEL_M)[0]
+    total, count = feature_sums(
+        net.coarse_features(views.images_bv3hw[0]), points, views.K_color_b33[0], HW, T, False
+    )
+    signed, depths = net.guidance_sums(views.depth_bvhw[0], points, views.K_depth_b33[0], T)
+    grids = [n.view(crop.dims) for n in (fill(signed, depths, net.unseen), depths, count)]
+    volume = net.volume_input(mean(total, count).view(-1, *crop.dims), *grids)
+    torch.testing.assert_close(volume[-2], torch.log1p(grids[1]) / 2)
+    torch.testing.assert_close(volume[-1], torch.log1p(grids[2]) / 2)
+    assert len(depths.unique()) > 2
+    torch.testing.assert_close(net.unet(volume), net(views, crop, queries()).unet_bcxyz[0])
+
+
+@torch.no_grad()
 def test_scenes_of_a_batch_do_not_touch_each_other() -> None:
     net, views, crop, query = network(), scenes(2), crops(2), queries(2)
     both = net(views, crop, query)
@@ -93,6 +122,7 @@ def test_border_weights_are_for_evaluation_only(monkeypatch: pytest.MonkeyPatch)
         {"guidance": "none", "point_guidance": False},
         {"point_backprojection": False},
         {"point_backprojection": False, "point_guidance": False},
+        {"is_residual": True, "counts_views": True},
     ],
 )
 def test_every_ablation_runs_and_trains(change: dict[str, object]) -> None:

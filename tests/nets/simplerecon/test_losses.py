@@ -73,6 +73,20 @@ def test_gradient_of_a_ramp_is_its_slope():
     assert torch.allclose(gradient[0, 0, 0, :, 0], torch.full((6,), 0.5))
 
 
+def test_levels_without_a_whole_neighbourhood_add_nothing_to_the_gradient():
+    truth = torch.full((1, 1, 32, 32), 2.0)
+    # Nine whole pixels around a known one are left at the finest level alone.
+    truth[..., ::5, ::5] = torch.nan
+    ramp = (2 + torch.arange(32.0) / 10).expand(1, 1, 32, 32).clone().requires_grad_()
+    found = losses.gradient_loss(ramp, truth)
+    known = torch.isfinite(losses.spatial_gradient(truth))
+    finest = losses.spatial_gradient(ramp)[known].abs().mean()
+    assert torch.allclose(found, finest)
+    found.backward()
+    assert torch.isfinite(ramp.grad).all()
+    assert ramp.grad.abs().sum() > 0
+
+
 def test_normals_of_the_wall():
     truth, K, _ = truth_of_the_scene()
     found = Normals(48, 64)(truth[:, 0], K[:, 0])
