@@ -71,7 +71,7 @@ def scan(
         MethodName,
         typer.Option(
             help="fusion averages depth as it comes. finerecon-offline lets a network find the "
-            "surface from colour, depth and poses after reading everything; it needs --weights."
+            "surface from colour, depth and poses after reading everything."
         ),
     ] = "fusion",
     depth: Annotated[
@@ -85,7 +85,10 @@ def scan(
     ] = "auto",
     weights: Annotated[
         str | None,
-        typer.Option(help="Weights for finerecon-offline: a .safetensors file or a name."),
+        typer.Option(
+            help="Weights for finerecon-offline: a .safetensors file or a name; by default "
+            "those that are installed, or the small ones that come with the program."
+        ),
     ] = None,
     depth_weights: Annotated[
         str | None, typer.Option(help="Other weights for --depth learned or simplerecon, likewise.")

@@ -107,12 +107,19 @@ def test_a_recording_without_depth_is_scanned_from_its_photographs(run, recordin
     code, report, err = run("scan", phone, "--out", tmp_path / "out", *QUICK)
     assert code == 0, err
     assert report["method"] == "fusion"
-    assert report["depth"] == "plane-sweep"
+    assert report["depth"] == "learned"
     assert report["surface_m2"] > 1
     code, refusal, _ = run("scan", phone, "--out", tmp_path / "other", *QUICK, "--depth", "sensor")
     assert code == 2
     assert "no metric depth" in refusal["error"]
     assert not (tmp_path / "other").exists()
+
+
+def test_the_network_that_comes_along_needs_no_option(run, tmp_path):
+    code, report, err = run("scan", ROOM, "--out", tmp_path / "out", *QUICK, *OFFLINE)
+    assert code == 0, err
+    assert report["method"] == "finerecon-offline"
+    assert report["surface_m2"] > 1
 
 
 def test_help_names_the_choices_and_keeps_made_up_weights_to_itself(monkeypatch, capsys):
@@ -130,7 +137,6 @@ def test_help_names_the_choices_and_keeps_made_up_weights_to_itself(monkeypatch,
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (OFFLINE, "needs weights, and none are installed"),
         ((*OFFLINE, "--weights", "nobody"), "no weights 'nobody'"),
         (("--depth", "simplerecon"), "needs weights, and none are installed"),
         (("--weights", "some"), "--weights says nothing"),
