@@ -81,8 +81,10 @@ def _estimator(settings: Settings, method: Method, info: SourceInfo) -> DepthEst
     wanted = chosen_depth(method, info)
     if wanted == "sensor":
         return None
+    # Networks have planes of their own, which begin where the sweep's do.
+    planes = swept(settings.depth)
     if wanted == "plane-sweep":
-        return PlaneSweep(swept(settings.depth))
+        return PlaneSweep(planes)
     from app.chosen_weights import corrected_sweep, simplerecon
 
     compute = _compute(method)
