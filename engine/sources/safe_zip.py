@@ -58,7 +58,9 @@ class SafeZip:
         except BadInput:
             self._zip.close()
             raise
-        self.names = frozenset(i.filename for i in self._zip.infolist() if not i.is_dir())
+        # A damaged directory may hold an entry without a name, which `is_dir` stumbles over.
+        entries = (i for i in self._zip.infolist() if i.filename)
+        self.names = frozenset(i.filename for i in entries if not i.is_dir())
 
     def read(self, name: str, largest_bytes: int) -> bytes:
         """Return the content of one entry.

@@ -151,6 +151,18 @@ def test_a_full_disk_is_not_the_archives_fault(tmp_path: Path) -> None:
     archive.close()
 
 
+def test_an_entry_without_a_name_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "nameless.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("nobody", b"asks for this")
+        archive.writestr("a", b"1")
+    # A name ends where a zero is.
+    path.write_bytes(path.read_bytes().replace(b"nobody", b"\0obody"))
+    opened = SafeZip(path)
+    assert opened.names == {"a"}
+    opened.close()
+
+
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_no_damage_raises_anything_but_a_fault(

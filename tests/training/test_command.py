@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.core.faults import BadInput
+from engine.training import command
 from engine.training.__main__ import _parser
 from engine.training.command import Options, chosen
 
@@ -89,3 +90,8 @@ def test_two_processes_share_a_step(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader((tmp_path / "a" / "log.csv").read_text().splitlines()))
     assert [row["step"] for row in rows] == ["10", "12"]
+
+
+def test_weights_say_what_they_learned_from() -> None:
+    assert command._words(Options())["licence"] == "Apache-2.0"
+    assert command._words(Options(recordings="mine"))["licence"] == "that of the recordings"

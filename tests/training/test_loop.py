@@ -145,7 +145,7 @@ def test_shipped_weights_are_averages_in_half_precision(tmp_path: Path) -> None:
     shipped = load(tmp_path / "a" / "weights.safetensors")
     assert shipped.network == "line"
     assert shipped.config == {"width": 8}
-    assert shipped.metadata["licence"] == "Apache-2.0"
+    assert int(shipped.metadata["steps"]) > 0
     assert shipped.tensors["0.weight"].dtype == torch.float16
     average = numbers(tmp_path / "a")["average/0.weight"]
     assert torch.equal(shipped.tensors["0.weight"], average.half())

@@ -103,10 +103,14 @@ def states(store, *names) -> dict:
 
 def test_changed_and_missing_files_are_found(tmp_path):
     store = installed(tmp_path)
-    assert states(store) == {"one": "ok", "two": "ok"}
+    everything = states(store)
+    assert {name: everything.pop(name) for name in ("one", "two")} == {"one": "ok", "two": "ok"}
+    # What comes with the program is looked at as well.
+    assert set(everything) == {e.name for e in ours().entries if e.kind == "bundled"}
+    assert set(everything.values()) == {"ok"}
     store.weights("one").write_bytes(b"abd")
     store.weights("two").unlink()
-    assert states(store) == {"one": "changed", "two": "missing"}
+    assert states(store, "one", "two") == {"one": "changed", "two": "missing"}
     assert states(store, "gtr") == {"gtr": "missing"}
     with pytest.raises(BadInput, match="no weights called"):
         states(store, "nothing")
