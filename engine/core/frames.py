@@ -4,6 +4,7 @@ World is right-handed, in metres, +Z up. Cameras look along +Z with +X right and
 Pictures are undistorted. Depth is metres along the camera axis, zero where unknown.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,6 +60,19 @@ class Frame:
     def T_world_depth(self) -> Pose | None:
         """Pose of the depth camera, or None when the frame has no pose."""
         return None if self.T_world_cam is None else self.T_world_cam @ self.T_cam_depth
+
+
+@dataclass(frozen=True, slots=True)
+class PoseUpdate:
+    """Frames turned out to stand elsewhere: a closed loop, a relocalisation, a correction, an undo.
+
+    Attributes:
+        T_world_cam: the right pose by frame index; None takes the frame out of the scan.
+        reason: one phrase for people.
+    """
+
+    T_world_cam: Mapping[int, Pose | None]
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,49 @@ class TrackView:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelNews:
+    """How a channel between two steps fares: what waits in it, and what it lost."""
+
+    name: str
+    waiting: int
+    limit: int
+    offered: int
+    dropped: int
+    merged: int
+    waiting_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StageNews:
+    """How long one step has taken of late, in milliseconds."""
+
+    name: str
+    count: int
+    median_ms: float
+    p95_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class ScanStats:
-    """Counters of a running scan; `on_disk_mb` of the volume had to leave memory."""
+    """Counters of a running scan.
+
+    Attributes:
+        frames_read: frames the source gave.
+        frames_used: frames that were fused.
+        frames_total: frames of a recording, 0 when unknown.
+        dropped: frames lost because something was too slow or broken.
+        faces: triangles on the screen.
+        on_disk_mb: what of the volume had to leave memory.
+        frames_per_second: fused, of late.
+        keyframes: frames that the network reads.
+        keyframes_thinned: keyframes not made because those before were not done yet.
+        chunks_refined: times a chunk's surface came from the network.
+        chunks_waiting: chunks that changed since the network last saw them.
+        moves_waiting: frames whose new pose has not reached the volume yet.
+        memory_mb: what volume and features take in memory.
+        channels: every channel of the scan.
+        stages: every step of the scan.
+    """
 
     frames_read: int = 0
     frames_used: int = 0
@@ -54,6 +95,14 @@ class ScanStats:
     faces: int = 0
     on_disk_mb: float = 0.0
     frames_per_second: float = 0.0
+    keyframes: int = 0
+    keyframes_thinned: int = 0
+    chunks_refined: int = 0
+    chunks_waiting: int = 0
+    moves_waiting: int = 0
+    memory_mb: float = 0.0
+    channels: tuple[ChannelNews, ...] = ()
+    stages: tuple[StageNews, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,28 @@ class MeshSettings(_Branch):
     detail: Detail = Field("medium", description="How many triangles the file keeps.")
 
 
+class RefineSettings(_Branch):
+    """How the network refines the surface while the camera moves."""
+
+    halo_vox: int = Field(
+        16, ge=0, multiple_of=4, description="Voxels of 4 cm the network sees round a chunk."
+    )
+    best_views: int = Field(16, ge=1, description="Pictures that points are looked up in.")
+    allocation: Literal["surface", "frustum"] = Field(
+        "frustum",
+        description="Features are kept near measured surfaces, or wherever a picture looks.",
+    )
+    reach_m: float = Field(3.5, gt=0, description="Pictures tell of nothing beyond this depth.")
+    features_mb: int = Field(1024, ge=64, description="Ceiling of the feature lattice.")
+    keyframes_mb: int = Field(512, ge=16, description="Ceiling of kept picture features.")
+    history_mb: int = Field(
+        256, ge=16, description="Memory for fused frames, so that they can be moved or undone."
+    )
+    history_disk_mb: int = Field(
+        8192, ge=0, description="Disk for the same; the oldest frames beyond it stay put."
+    )
+
+
 class TextureSettings(_Branch):
     """Photographs onto the mesh."""
 
@@ -91,6 +113,7 @@ class Settings(_Branch):
     depth: DepthSettings = DepthSettings()
     volume: VolumeSettings = VolumeSettings()
     mesh: MeshSettings = MeshSettings()
+    refine: RefineSettings = RefineSettings()
     texture: TextureSettings = TextureSettings()
 
 

@@ -1,11 +1,20 @@
 """Surfaces as they travel: patches while scanning, meshes and textured meshes at the end."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 
-from engine.core.arrays import F32, I32, I64, U8
+from engine.core.arrays import F32, I32, I64, U8, Bool
 from engine.core.faults import BadInput
+
+
+class Grade(IntEnum):
+    """How good a piece of surface is: fused depth, a network's word, or the last word."""
+
+    DRAFT = 0
+    REFINED = 1
+    FINAL = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +29,9 @@ class MeshPatch:
         colors: (n, 3) uint8 RGB.
         vertex_keys: (n,) int64, equal for the same lattice edge in neighbouring patches, or None
             once patches were joined.
+        grade: the best that any part of it is made of.
+        is_observed: (n,) whether depth was measured at each vertex; where not, a network completed
+            the surface. None for "all".
     """
 
     key: int
@@ -28,6 +40,8 @@ class MeshPatch:
     faces: I32
     colors: U8
     vertex_keys: I64 | None = None
+    grade: Grade = Grade.DRAFT
+    is_observed: Bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
