@@ -60,7 +60,7 @@ def run_suite(
         # Networks read no recording.
         return nets(on_progress)
     if suite not in suites:
-        known = ", ".join([*suites, "nets"])
+        known = ", ".join([*suites, "nets", "live"])
         raise BadInput(f"There is no suite {suite!r}.", f"Choose one of {known}.")
     spec = source or DEFAULT_SOURCE
     # Before any frame is drawn: a wrong voxel should not cost a minute.
@@ -148,7 +148,11 @@ def kernels(spec: str, settings: VolumeSettings, limit: int, on_progress: Report
     ours = [_once(lambda: fast.integrate(volume.layers, slots, cells, view, volume.rule))
             for _ in range(20)]  # fmt: skip
     twin_layers = Layers(
-        np.zeros(shape, np.int32), np.zeros(shape, np.int32), np.zeros((*shape, 4), np.int32)
+        np.zeros(shape, np.int32),
+        np.zeros(shape, np.int32),
+        np.zeros((*shape, 4), np.int32),
+        np.zeros(shape, np.int16),
+        np.zeros(len(keys), bool),
     )
     twin = [_once(lambda: plain.integrate(twin_layers, own, cells, view, volume.rule))
             for _ in range(3)]  # fmt: skip
@@ -178,7 +182,7 @@ def _race(
     """Return milliseconds a frame of both, without warm-up, and both meshes at the end."""
     volume = Volume(settings)
     mesher = BlockMesher(volume, MIN_WEIGHT)
-    peer = _Open3D(settings)
+    peer = Open3DPeer(settings)
     # Compiling and first touches belong to nobody's frame.
     for frame in frames[:WARM_UP]:
         _ours(frame, volume, mesher, is_meshing=True)
@@ -214,7 +218,7 @@ def _pose(frame: Frame) -> Pose:
     return frame.T_world_cam
 
 
-class _Open3D:
+class Open3DPeer:
     """The peer: a voxel block grid of the same voxels and truncation."""
 
     def __init__(self, settings: VolumeSettings) -> None:

@@ -5,18 +5,26 @@ from dataclasses import replace
 
 import torch
 
+from app.final import LastPass
+from app.live import LivePipeline
 from app.method import DepthName, Method
 from app.offline import OfflineScan
 from app.pipeline import ScanPipeline
+from app.refining import Refining
 from engine.core.faults import BadInput
 from engine.core.settings import DepthSettings, Settings
 from engine.depth.base import DepthEstimator
 from engine.depth.plane_sweep import PlaneSweep, SweepSettings
 from engine.nets.finerecon.model import FineRecon
-from engine.recon.compute import Compute
+from engine.recon.compute import Compute, quick_precision
+from engine.recon.live import LiveRecon
+from engine.recon.refiner import Refiner
 from engine.sources.base import SourceInfo
+from engine.volume.history import History
 
 FUSION = Method()
+# What every pipeline that fuses is told beside its settings, in the order of `ScanPipeline`.
+Rest = tuple[bool, int, DepthEstimator | None, bool, History | None, bool]
 BEYOND = 1.1
 LEAST_PLANES = 16
 
@@ -27,8 +35,11 @@ def make_fuser(
     with_texture: bool = True,
     hold_out: int = 0,
     method: Method = FUSION,
+    is_movable: bool = True,
 ) -> ScanPipeline | OfflineScan:
     """Return the pipeline for a source; every `hold_out`-th frame, if not 0, only judges.
+
+    Frames that need not be moved or undone later are not kept.
 
     Raises:
         BadInput: the source lacks what the method needs, or the memory asked for is more than the
@@ -41,16 +52,30 @@ def make_fuser(
             "Use a recording that was tracked.",
         )
     estimator = _estimator(settings, method, info)
+    is_guided = method.depth == "guided"
+    if is_guided and method.name == "finerecon-offline":
+        raise BadInput(
+            f"{method.name} takes depth from the sensor or from photographs, not from both.",
+            "Use another --method with --depth guided, or --depth sensor or learned.",
+        )
     if method.name == "finerecon-offline":
         return _offline(settings, info, with_texture, hold_out, method, estimator)
+    with_texture = with_texture and info.has_color
+    history = _history(settings) if is_movable else None
+    rest = with_texture, hold_out, estimator, not info.is_live, history, is_guided
     try:
-        with_texture = with_texture and info.has_color
-        return ScanPipeline(settings, with_texture, hold_out, estimator, not info.is_live)
+        if method.name == "finerecon":
+            return _live(settings, info, method, rest)
+        return ScanPipeline(settings, *rest)
     except (MemoryError, ValueError) as error:
         raise BadInput(
             f"This machine cannot give the volume {settings.volume.memory_mb} MB of memory.",
             "Choose a lower ceiling with --memory-mb; what is beyond it moves to disk.",
         ) from error
+
+
+def _history(settings: Settings) -> History:
+    return History(settings.history.memory_mb, settings.history.disk_mb)
 
 
 def chosen_depth(method: Method, info: SourceInfo) -> DepthName:
@@ -62,7 +87,7 @@ def chosen_depth(method: Method, info: SourceInfo) -> DepthName:
     wanted = method.depth
     if wanted == "auto":
         wanted = "sensor" if info.has_depth else "learned"
-    if wanted == "sensor" and not info.has_depth:
+    if wanted in ("sensor", "guided") and not info.has_depth:
         raise BadInput(
             f"{info.name} has no metric depth.",
             "Use --depth learned or plane-sweep, which compare its photographs.",
@@ -87,9 +112,9 @@ def _estimator(settings: Settings, method: Method, info: SourceInfo) -> DepthEst
         return PlaneSweep(planes)
     from app.chosen_weights import corrected_sweep, simplerecon
 
-    compute = _compute(method)
-    chosen = method.depth_weights, compute.device, compute.dtype
-    if wanted == "learned":
+    quick = _quick(method)
+    chosen = method.depth_weights, quick.device, quick.dtype
+    if wanted in ("learned", "guided"):
         return corrected_sweep(*chosen, method.backend)
     return simplerecon(*chosen)
 
@@ -114,6 +139,27 @@ def swept(depth: DepthSettings) -> SweepSettings:
     return replace(usual, nearest_m=near, farthest_m=far, planes=planes)
 
 
+def _live(settings: Settings, info: SourceInfo, method: Method, rest: Rest) -> LivePipeline:
+    _check_color(info, "finerecon")
+    compute = _compute(method)
+    network = _finerecon(method).to(compute.device)
+    resolution_m = settings.volume.voxel_m
+    size_px = method.width_px, method.height_px
+    recon = LiveRecon(network, compute, settings.refine, resolution_m, *size_px)
+    # What is refined on the way is replaced at the end.
+    refiner = Refiner(network, _quick(method), settings.refine, resolution_m)
+    last_pass = LastPass(network, compute, method.memory_mb)
+    return LivePipeline(settings, recon, Refining(refiner), last_pass, *rest)
+
+
+def _check_color(info: SourceInfo, method: str) -> None:
+    if not info.has_color:
+        raise BadInput(
+            f"{info.name} has no colour, which {method} needs.",
+            "Use --method fusion, or a recording with colour.",
+        )
+
+
 def _offline(
     settings: Settings,
     info: SourceInfo,
@@ -122,11 +168,7 @@ def _offline(
     method: Method,
     estimator: DepthEstimator | None,
 ) -> OfflineScan:
-    if not info.has_color:
-        raise BadInput(
-            f"{info.name} has no colour, which finerecon-offline needs.",
-            "Use --method fusion, or a recording with colour.",
-        )
+    _check_color(info, method.name)
     compute = _compute(method)
     network = _finerecon(method).to(compute.device)
     return OfflineScan(settings, method, network, compute, estimator, with_texture, hold_out)
@@ -134,7 +176,15 @@ def _offline(
 
 def _compute(method: Method) -> Compute:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return Compute(device, method.precision)
+    return Compute(device, "float32" if method.precision == "auto" else method.precision)
+
+
+def _quick(method: Method) -> Compute:
+    """Return how to compute what is corrected or replaced later."""
+    compute = _compute(method)
+    if method.precision != "auto" or compute.device.type != "cpu":
+        return compute
+    return Compute(compute.device, quick_precision())
 
 
 def _finerecon(method: Method) -> FineRecon:

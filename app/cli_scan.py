@@ -79,7 +79,8 @@ def scan(
         typer.Option(
             help="Where depth comes from. auto takes the sensor's, and without a sensor learned: "
             "photographs are compared (plane-sweep alone does just that) and a small network that "
-            "comes with the program corrects what they cannot tell. simplerecon needs "
+            "comes with the program corrects what they cannot tell. guided takes the sensor's and "
+            "fills its holes with learned depth. simplerecon needs "
             "--depth-weights."
         ),
     ] = "auto",
@@ -101,8 +102,12 @@ def scan(
         ),
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="What networks compute in; geometry is always float32.")
-    ] = "float32",
+        Precision,
+        typer.Option(
+            help="What networks compute in; geometry is always float32. auto takes bf16 for depth "
+            "and for what is refined while scanning, where the processor has it, else float32."
+        ),
+    ] = "auto",
     backend: Annotated[
         BackendName,
         typer.Option(
@@ -128,6 +133,12 @@ def scan(
     random_weights: Annotated[int | None, Hidden] = None,
     network_width: Annotated[int | None, Hidden] = None,
     network_height: Annotated[int | None, Hidden] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep the frames in this new folder while scanning them; it can be scanned again."
+        ),
+    ] = None,
     headless: Annotated[
         bool, typer.Option(help="Scan without a window, or open the source in one.")
     ] = True,
@@ -171,7 +182,9 @@ def scan(
         progress_bars(is_json) as show,
         stop_on_interrupt() as is_stopped,
     ):
-        outcome = run(opened, out, settings, show, texture, hold_out, is_stopped, track, chosen)
+        outcome = run(
+            opened, out, settings, show, texture, hold_out, is_stopped, track, chosen, record
+        )
     if is_json:
         console.print_json(outcome.report)
     else:
@@ -202,6 +215,9 @@ def _print_report(report: dict[str, Any], out: Path) -> None:
             f"  {made['keyframes']} keyframes, {made['voxels']:,} voxels of which "
             f"{made['occupied_share']:.0%} are occupied, {made['points']:,} points"
         )
+    if kept := report.get("recorded"):
+        lost = f", {kept['dropped']} lost" if kept["dropped"] else ""
+        console.out.print(f"  {kept['frames']} frames recorded in {kept['folder']}{lost}")
     for name, value in report["metrics"].items():
         if isinstance(value, float):
             console.out.print(f"  {name:<18} {value:.4f}")

@@ -220,7 +220,8 @@ def bench(
         typer.Option(
             help="fusion: the whole volume beside Open3D's. kernels: one frame beside the "
             "plain definition. nets: every network at its published and at a small size; the other "
-            "options mean nothing to it."
+            "options mean nothing to it. live: a scan while the camera moves, as a camera and as "
+            "fast as it goes, with what it aims at; about five minutes."
         ),
     ] = "fusion",
     source: Annotated[
@@ -231,9 +232,25 @@ def bench(
         float, typer.Option(help="How many voxels from a surface distances are kept, 2 or more.")
     ] = 8.0,
     frames: Annotated[int, typer.Option(help="Frames measured at most, 5 or more.", min=5)] = 250,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="With --suite live: tiny rooms, to see that it runs.")
+    ] = False,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="With --suite live: repeat the walk for memory so long.", min=0.01),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="With --suite live: folder of the recordings; ../shared/data else."),
+    ] = None,
     is_json: Json = False,
 ) -> None:
-    """Measure speed and memory: beside Open3D, plain twins, or of the networks."""
+    """Measure speed and memory: beside Open3D, plain twins, of the networks, or of a live scan."""
+    if suite == "live":
+        _bench_live(quick, minutes, data, is_json)
+        return
+    if quick or minutes is not None or data is not None:
+        raise BadInput("--quick, --minutes and --data belong to --suite live.", "Leave them out.")
     with progress_bars(is_json) as show:
         if suite == "nets":
             from app.bench_nets import nets
@@ -244,3 +261,12 @@ def bench(
 
             row = run_suite(suite, source, voxel_m, truncation_vox, frames, show)
     console.print_row(row, is_json, width=28)
+
+
+def _bench_live(quick: bool, minutes: float | None, data: Path | None, is_json: bool) -> None:
+    from app.bench_live import live
+    from app.bench_live_aims import for_people
+
+    with progress_bars(is_json) as show:
+        row = live(show, quick, minutes, data)
+    console.print_row(row if is_json else for_people(row), is_json, width=28)

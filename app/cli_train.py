@@ -76,8 +76,8 @@ def train(
     The folder holds log.csv, validation.csv and sheet.png of worlds that are never learned from,
     and weights.safetensors, the averaged weights in half precision.
     """
+    from app.scanned_samples import Scanned
     from app.sweeper import sweep
-    from app.swept_samples import swept
     from app.training_samples import keep_samples
     from engine.runtime.progress import run_job
     from engine.training.command import Pictures, start
@@ -109,7 +109,7 @@ def train(
             lambda: not is_stopped(),
             convert,
             sweep,
-            swept,
+            Scanned(),
         ):
             show(Progress("training", latest.step, latest.steps))
             row |= {"step": latest.step, "steps": latest.steps, **latest.metrics}

@@ -14,13 +14,15 @@ import numpy as np
 
 from app.build import FUSION, chosen_depth, make_fuser
 from app.diagnostics import peak_rss_mb, version
+from app.fuser import NotNow
 from app.method import DepthName, Method
 from app.offline import OfflineScan
 from app.pipeline import ScanPipeline
 from app.rows import as_json
-from app.scan import NotNow, ScanController
+from app.scan import ScanController
 from app.tracks import LONGEST, chosen_track
 from app.unit import with_unit
+from engine.archive.journal import ArchiveWriter
 from engine.core.faults import BadInput, Cancelled, CannotWrite, Fault, Severity
 from engine.core.frames import Photo
 from engine.core.news import Progress, ScanState
@@ -61,18 +63,21 @@ def scan(
     is_stopped: Callable[[], bool] = lambda: False,
     track: str = LONGEST,
     method: Method = FUSION,
+    record: Path | None = None,
 ) -> Outcome:
     """Scan a source to its end and write mesh.glb, preview.png and report.json into a folder.
 
     When `is_stopped` turns true, no more frames are read and what was read is finished. With
     `hold_out`, every so many frames one is left out of the scan and compared with a render of it.
-    Where the poses jump, one `track` is scanned: `longest`, a number counted from 1, or `all`.
+    Where the poses jump, one `track` is scanned: `longest`, a number counted from 1, or `all`. What
+    is scanned can be kept in a folder to `record` into, as a recording of its own.
 
     The three files replace older ones together, at the very end; a scan that fails leaves the
     folder as it was.
 
     Raises:
-        BadInput: the source cannot be fused, or nothing came of it.
+        BadInput: the source cannot be fused, nothing came of it, or the folder to record into holds
+            something.
         Cancelled: `is_stopped` turned true before there was a surface.
         CannotWrite: the folder cannot hold the result.
     """
@@ -82,7 +87,10 @@ def scan(
     depth = chosen_depth(method, info)
     pipeline = make_fuser(settings, info, with_texture, hold_out, method)
     _prepare(out)
-    controller = ScanController(source, lambda _: pipeline)
+    recorder = (
+        None if record is None else ArchiveWriter(record, info.name, is_metric=info.is_metric)
+    )
+    controller = ScanController(source, lambda _: pipeline, recorder=recorder)
     try:
         drive = _drive(controller, info, on_progress, is_stopped)
         surface = controller.result
@@ -114,6 +122,7 @@ def scan(
                 "frames_per_second": round(drive.frames_read / max(drive.seconds, 1e-9), 2),
                 "peak_rss_mb": round(peak_rss_mb(), 1),
                 **pipeline.details(),
+                **({} if recorder is None else {"recorded": _recorded(recorder, controller)}),
                 "metrics": metrics,
                 "settings": settings.model_dump(),
                 "version": version(),
@@ -233,6 +242,11 @@ def _finished(controller: ScanController) -> bool:
     except NotNow:
         return False
     return True
+
+
+def _recorded(recorder: ArchiveWriter, controller: ScanController) -> dict[str, Any]:
+    lost = sum(box.dropped for box in controller.last_stats.channels if box.name == "record")
+    return {"folder": str(recorder.folder), "frames": recorder.frame_count, "dropped": lost}
 
 
 def _write_preview(

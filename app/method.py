@@ -6,10 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from engine.core.grid import SURFACE_VOXELS_M
 
-MethodName = Literal["fusion", "finerecon-offline"]
-DepthName = Literal["auto", "sensor", "plane-sweep", "learned", "simplerecon"]
+MethodName = Literal["fusion", "finerecon", "finerecon-offline"]
+DepthName = Literal["auto", "sensor", "guided", "plane-sweep", "learned", "simplerecon"]
 Guidance = Literal["consistent", "compatible"]
-Precision = Literal["float32", "bf16", "fp16"]
+Precision = Literal["auto", "float32", "bf16", "fp16"]
 BackendName = Literal["torch", "openvino"]
 
 
@@ -27,7 +27,7 @@ class Method(BaseModel):
     )
     resolution_m: float = Field(0.02, description="Output grid: 0.04, 0.02, 0.01 or 0.005.")
     guidance: Guidance = "consistent"
-    precision: Precision = "float32"
+    precision: Precision = Field("auto", description="auto: halves where they lose nothing.")
     backend: BackendName = Field("torch", description="Who computes learned depth.")
     keyframe_distance: float = Field(
         0.1, gt=0, description="Metres and turn, together, between two keyframes."

@@ -6,10 +6,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-import psutil
-import torch
 
+from app.budget import budget
 from app.finish import finished
+from app.fuser import FramesOnly
 from app.method import Method
 from app.photos import PhotoAlbum
 from engine.core.faults import BadFrame, BadInput
@@ -18,30 +18,27 @@ from engine.core.news import Job, Progress
 from engine.core.settings import Settings
 from engine.core.surface import Mesh, MeshPatch, TexturedMesh
 from engine.depth.base import DepthEstimator, DepthMap
-from engine.depth.keyframes import KeyframeBuffer, KeyframeRule, Response
+from engine.depth.keyframes import KEPT, KeyframeBuffer, KeyframeRule
 from engine.depth.sensor import clean
 from engine.depth.views import choose_sources
 from engine.nets.finerecon.model import FineRecon
 from engine.recon.bounds import bounds
 from engine.recon.colour import coloured
 from engine.recon.compute import Compute
-from engine.recon.memory import Budget
-from engine.recon.offline import OfflineSettings, Reconstruction, reconstruct
+from engine.recon.finalise import Shot, finalise, scene
+from engine.recon.offline import OfflineSettings, reconstruct
+from engine.recon.surface import FineSurface
 from engine.recon.views import DepthView, View, color_view, depth_view
 from engine.runtime.meters import Meters
 
-KEPT = (Response.FIRST, Response.KEYFRAME, Response.RESTARTED)
 MAX_WITHHELD = 60
 # Photographs that wait for their depth are not kept larger than this: estimators see less.
 MAX_PHOTO_PX = 1024
-# What other programs and the rest of this one may need.
-MEMORY_SHARE = 0.8
-MB = 2**20
 # Samples a voxel, each way, that can be meshed.
 RATES = (1, 2, 4, 8)
 
 
-class OfflineScan:
+class OfflineScan(FramesOnly):
     """Collects keyframes and makes one surface of them at the end; belongs to one thread."""
 
     on_disk_mb = 0.0
@@ -121,23 +118,10 @@ class OfflineScan:
                 "No picture of this recording can be used.", "It needs colour and poses."
             )
         views = self._views if self._estimator is None else (yield from self._guided())
-        with self.meters.stage("bounds"):
-            depths = (view.depth for view in views if view.depth is not None)
-            voxel_m = self._network.config.voxel_m
-            lattice = bounds(depths, voxel_m, self._method.max_depth_m)
-        made = yield from reconstruct(
-            self._network,
-            views,
-            lattice,
-            OfflineSettings(self._rate, self._method.guidance),
-            self._compute,
-            self._budget(),
-            self.meters,
-        )
-        self._figures = _figures(made, len(views))
+        surface = yield from self._surface(views)
         with self.meters.stage("mesh"):
-            mesh = yield from made.surface.mesh()
-        del made
+            mesh = yield from surface.mesh()
+        del surface
         photos = self.album.photos()
         with self.meters.stage("colour"):
             mesh = yield from coloured(mesh, photos)
@@ -154,6 +138,42 @@ class OfflineScan:
     def details(self) -> dict[str, Any]:
         """Return figures for the report."""
         return {"reconstruction": self._figures}
+
+    def _surface(self, views: list[View]) -> Job[FineSurface]:
+        """Return the surface, all at once or in tiles; `compatible` needs it all at once."""
+        network, voxel_m = self._network, self._network.config.voxel_m
+        if self._method.guidance == "consistent":
+            shots = [Shot.of(view) for view in views]
+            with self.meters.stage("bounds"):
+                lattice = scene(shots, voxel_m, self._method.resolution_m, self._method.max_depth_m)
+            last = yield from finalise(
+                network,
+                shots,
+                lattice,
+                self._rate,
+                self._compute,
+                budget(self._method.memory_mb, self._compute),
+                self.meters,
+            )
+            self._figures = _figures(last.surface, last.seen, last.guided, len(views))
+            self._figures["tiles"] = last.tiles
+            return last.surface
+        with self.meters.stage("bounds"):
+            depths = (view.depth for view in views if view.depth is not None)
+            lattice = bounds(depths, voxel_m, self._method.max_depth_m)
+        settings = OfflineSettings(self._rate, self._method.guidance)
+        made = yield from reconstruct(
+            network,
+            views,
+            lattice,
+            settings,
+            self._compute,
+            budget(self._method.memory_mb, self._compute),
+            self.meters,
+        )
+        seen, guided = (int((count > 0).sum()) for count in (made.views_xyz, made.depths_xyz))
+        self._figures = _figures(made.surface, seen, guided, len(views))
+        return made.surface
 
     def _guided(self) -> Job[list[View]]:
         """Return the views with estimated depth; sources may lie before and after in time."""
@@ -172,13 +192,6 @@ class OfflineScan:
                 guided.append(replace(view, depth=guide))
         return guided
 
-    def _budget(self) -> Budget:
-        if self._method.memory_mb is not None:
-            return Budget(self._method.memory_mb)
-        if self._compute.device.type == "cuda":
-            return Budget(MEMORY_SHARE * torch.cuda.mem_get_info(self._compute.device)[0] / MB)
-        return Budget(MEMORY_SHARE * psutil.virtual_memory().available / MB)
-
 
 def _samples_a_voxel(voxel_m: float, resolution_m: float) -> int:
     rate = round(voxel_m / resolution_m)
@@ -191,16 +204,16 @@ def _samples_a_voxel(voxel_m: float, resolution_m: float) -> int:
     return rate
 
 
-def _figures(made: Reconstruction, keyframes: int) -> dict[str, Any]:
-    lattice, surface = made.surface.lattice, made.surface
+def _figures(surface: FineSurface, seen: int, guided: int, keyframes: int) -> dict[str, Any]:
+    lattice = surface.lattice
     return {
         "voxel_m": lattice.voxel_m,
         "dims": list(lattice.dims),
         "origin_m": [round(edge, 4) for edge in lattice.origin_m],
         "keyframes": keyframes,
         "voxels": lattice.size,
-        "seen_share": round(float((made.views_xyz > 0).float().mean()), 4),
-        "guided_share": round(float((made.depths_xyz > 0).float().mean()), 4),
+        "seen_share": round(seen / lattice.size, 4),
+        "guided_share": round(guided / lattice.size, 4),
         "occupied_share": round(len(surface.voxels) / lattice.size, 4),
         "points": surface.values.numel(),
     }

@@ -1,87 +1,29 @@
 """One scan, from the first frame to the finished mesh, on threads of its own."""
 
 import logging
+import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from contextlib import suppress
+from typing import TypeVar
 
-from app.preview import preview
-from engine.core.faults import BadInput, Fault, Severity
-from engine.core.frames import Frame
-from engine.core.news import (
-    FaultNews,
-    Job,
-    Progress,
-    ScanNews,
-    ScanState,
-    ScanStats,
-    TrackView,
-)
-from engine.core.surface import Mesh, MeshPatch, TexturedMesh
-from engine.runtime.channels import Bounded, KeyedLatest, Latest, Overflow
-from engine.runtime.meters import Meters, Rate
+from app.crew import Recorder, capture, record, refine
+from app.fuser import Fuser, NotNow
+from app.mailboxes import COMMANDS_LIMIT, Command, Mailboxes, Undo
+from app.map_loop import MapLoop
+from engine.core.faults import BadInput, CannotWrite, Fault, Severity
+from engine.core.frames import PoseUpdate
+from engine.core.news import ScanNews, ScanState, ScanStats
+from engine.core.surface import Mesh, TexturedMesh
+from engine.runtime.meters import Meters
 from engine.runtime.progress import run_job
-from engine.runtime.worker import Crashed, Crew, FaultPolicy, StopToken
+from engine.runtime.worker import Crashed, Crew, FaultPolicy, StopToken, Worker
 from engine.sources.base import FrameSource, SourceInfo
 
-PATCHES_LIMIT_BYTES = 256 << 20
-FRAMES_AHEAD = 2
-FAULTS_KEPT = 256
 JOIN_S = 10.0
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-
-class Fuser(Protocol):
-    """Turns frames into surface; belongs to the thread that made it."""
-
-    def add(self, frame: Frame) -> list[MeshPatch]:
-        """Fuse one frame and return the patches that changed; no faces means an empty cell."""
-        ...
-
-    @property
-    def on_disk_mb(self) -> float:
-        """How much of the scan had to leave memory for the disk."""
-        ...
-
-    def finish(self) -> Job[Mesh | TexturedMesh]:
-        """Return the job that makes the final mesh of everything added."""
-        ...
-
-    def close(self) -> None:
-        """Let go of memory and files; calling twice is harmless."""
-        ...
-
-
-class NotNow(BadInput):
-    """The command does not fit the state of the scan."""
-
-    severity = Severity.IGNORE
-
-
-def fuse(fuser: Fuser, frame: Frame) -> tuple[list[MeshPatch], Fault | None]:
-    """Return what one frame changed, or the fault it met when the scan can go on without it.
-
-    Raises:
-        Fault: one that a scan cannot go on with.
-    """
-    try:
-        return fuser.add(frame), None
-    except Fault as fault:
-        if fault.severity in (Severity.IGNORE, Severity.DEGRADE):
-            return [], fault
-        raise
-
-
-@dataclass(slots=True)
-class _MapCounts:
-    """Counts kept by the map thread alone."""
-
-    used: int = 0
-    skipped: int = 0
-    faces: int = 0
 
 
 class ScanController:
@@ -92,11 +34,15 @@ class ScanController:
         any --abort--> aborted;  fusing or finishing fails --> failed
 
     A source that fails leaves the scan paused with everything kept: `finish` still makes a mesh
-    of it, and `resume` opens the source again if its fault was of the kind that asks for that.
+    of it, and `resume` opens the source again if its fault was of the kind that asks for that. A
+    record that cannot be written pauses the scan likewise, for good. A helper that fails is done
+    without.
 
-    Threads: *capture* reads the source and closes it; *map* makes the fuser, fuses, and finishes.
-    From live sources the oldest waiting frame is dropped; a recording waits for the map, and the
-    map for whoever shows its patches, so call `poll` until the state is final, or `abort`.
+    Threads: *capture* reads the source and closes it; *record*, if there is a recorder, keeps what
+    is to be fused; *map* makes the fuser, fuses, and finishes; *refine*, if the fuser has a
+    helper, runs it. From live sources the oldest waiting frame is dropped; a recording waits for
+    the map, and the map for whoever shows its patches, so call `poll` until the state is final, or
+    `abort`.
     """
 
     def __init__(
@@ -104,36 +50,28 @@ class ScanController:
         source: FrameSource,
         make_fuser: Callable[[SourceInfo], Fuser],
         title: str | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         """Prepare a scan; the source is open already and from now on belongs to the controller.
 
-        The title is for people; without one, the source's name is used.
+        So does the recorder. The title is for people; without one, the source's name is used.
         """
         self.info = source.describe()
         self.title = title or self.info.name
         self.meters = Meters()
         self._source = source
         self._make_fuser = make_fuser
+        self._recorder = recorder
         self._changed = threading.Condition()
         self._state = ScanState.READY
         self._result: Mesh | TexturedMesh | None = None
         self._failure: Fault | None = None
         self._fuser: Fuser | None = None
-        self._last_stats = ScanStats()
-        live = self.info.is_live
-        self._frames: Latest[Frame] | Bounded[Frame] = (
-            Latest(FRAMES_AHEAD) if live else Bounded(FRAMES_AHEAD)
-        )
-        self._track = Latest[TrackView]()
-        self._stats = Latest[ScanStats]()
-        self._progress = Latest[Progress]()
-        self._faults = Latest[FaultNews](FAULTS_KEPT)
-        self._patches = KeyedLatest[MeshPatch](
-            PATCHES_LIMIT_BYTES, _patch_bytes, Overflow.REFUSE if live else Overflow.WAIT
-        )
+        self._loop: MapLoop | None = None
+        self._recording: Worker | None = None
+        self._boxes = Mailboxes(self.info.is_live)
         self._crew = Crew(self._failed)
-        self._crew.stop.on_set(lambda: self._frames.close(discard=True))
-        self._crew.stop.on_set(lambda: self._patches.close(discard=True))
+        self._crew.stop.on_set(self._boxes.drop_all)
         self._crew.stop.on_set(self._wake)
 
     @property
@@ -154,7 +92,7 @@ class ScanController:
     @property
     def last_stats(self) -> ScanStats:
         """The counters after the newest fused frame; unlike `poll`, asking changes nothing."""
-        return self._last_stats
+        return ScanStats() if self._loop is None else self._loop.last_stats
 
     @property
     def failure(self) -> Fault | None:
@@ -178,6 +116,10 @@ class ScanController:
         with self._changed:
             self._expect("start", ScanState.READY)
             self._state = ScanState.SCANNING
+        if self._recorder is not None:
+            self._recording = self._crew.spawn("record", self._record, FaultPolicy.ALONE)
+        else:
+            self._boxes.record.close()
         self._crew.spawn("capture", self._capture, FaultPolicy.ALONE)
         self._crew.spawn("map", self._map)
 
@@ -201,7 +143,7 @@ class ScanController:
             self._expect("resume", ScanState.PAUSED)
             if not self.can_resume:
                 raise NotNow(
-                    "The source has failed and cannot go on.", "Press Finish: the scan is kept."
+                    "The scan has failed and cannot go on.", "Press Finish: what is there is kept."
                 )
             reopen = self._failure is not None
             self._failure = None
@@ -220,6 +162,27 @@ class ScanController:
             self._expect("finish", ScanState.SCANNING, ScanState.PAUSED)
             self._enter_finishing()
 
+    def update(self, update: PoseUpdate) -> None:
+        """Have frames moved or taken out, after what was read before has been fused.
+
+        Returns at once. Whether it can be done is told among the news.
+
+        Raises:
+            NotNow: nothing is being scanned, or too many commands wait already.
+        """
+        self._order("update", update)
+
+    def undo(self, seconds: float) -> None:
+        """Have what was scanned in the last so many seconds taken back, likewise.
+
+        Raises:
+            NotNow: nothing is being scanned, or too many commands wait already.
+            BadInput: not a length of time.
+        """
+        if not 0 < seconds < math.inf:
+            raise BadInput(f"{seconds} seconds cannot be taken back.", "Ask for more than zero.")
+        self._order("undo", Undo(seconds))
+
     def abort(self, wait_s: float = JOIN_S) -> tuple[str, ...]:
         """Stop everything now and keep no result; return the names of threads that still run.
 
@@ -229,7 +192,7 @@ class ScanController:
         with self._changed:
             if self._state in (ScanState.READY, *_RUNNING):
                 if self._state is ScanState.READY:
-                    self._source.close()
+                    self._close_unused()
                 self._state = ScanState.ABORTED
         self._crew.stop.set()
         running = self._crew.join(wait_s)
@@ -247,42 +210,54 @@ class ScanController:
         # State first: whoever sees a final state has then been given everything before it,
         # except patches beyond the limit.
         state = self._state
-        patches = [] if limit_bytes == 0 else self._patches.take(limit_bytes)
+        patches = [] if limit_bytes == 0 else self._boxes.patches.take(limit_bytes)
         return ScanNews(
             state,
-            _only(self._track.take()),
+            _only(self._boxes.track.take()),
             tuple(patches),
-            _only(self._stats.take()),
-            tuple(self._faults.take()),
-            _only(self._progress.take()),
+            _only(self._boxes.stats.take()),
+            tuple(self._boxes.faults.take()),
+            _only(self._boxes.progress.take()),
         )
 
     def _capture(self, stop: StopToken) -> None:
-        with self._source as source:
-            for frame in source.frames():
-                self._track.put(
-                    TrackView(frame.index, frame.t_ns, frame.T_world_cam, preview(frame))
-                )
-                if self._is_wanted(stop):
-                    self._frames.put(frame)
-                if stop.is_set or self._frames.is_closed:
-                    return
-        with self._changed:
-            if self._state in (ScanState.SCANNING, ScanState.PAUSED):
-                self._enter_finishing()
+        def is_wanted() -> bool:
+            """Return whether to fuse the frame at hand, waiting while a recording is paused."""
+            with self._changed:
+                if not self.info.is_live:
+                    self._changed.wait_for(
+                        lambda: stop.is_set or self._state is not ScanState.PAUSED
+                    )
+                return self._state is ScanState.SCANNING
 
-    def _is_wanted(self, stop: StopToken) -> bool:
-        """Return whether to fuse the frame at hand, waiting while a recording is paused."""
-        with self._changed:
-            if not self.info.is_live:
-                self._changed.wait_for(lambda: stop.is_set or self._state is not ScanState.PAUSED)
-            return self._state is ScanState.SCANNING
+        is_recorded = self._recorder is not None
+        if capture(self._source, self._boxes, self.meters, is_wanted, is_recorded):
+            with self._changed:
+                if self._state in (ScanState.SCANNING, ScanState.PAUSED):
+                    self._enter_finishing()
+
+    def _record(self, stop: StopToken) -> None:
+        assert self._recorder is not None
+        record(self._recorder, self._boxes, self.meters)
 
     def _map(self, stop: StopToken) -> None:
         self._fuser = fuser = self._make_fuser(self.info)
+        helper, refining = fuser.helper, None
+        if helper is not None:
+            refining = self._crew.spawn(
+                "refine", lambda _: refine(helper, self._boxes, self.meters), FaultPolicy.ALONE
+            )
         try:
-            self._fuse_all(fuser)
-            result = run_job(fuser.finish(), self._progress.put, lambda: stop.is_set)
+            self._loop = MapLoop(fuser, self._boxes, self.meters, self.info)
+            self._loop.run()
+            # What the helper owned is the fuser's again only when its thread is gone.
+            if refining is not None:
+                refining.join()
+            result = run_job(fuser.finish(), self._boxes.progress.put, lambda: stop.is_set)
+            self._loop.tell_faults()
+            # Done means safe on disk too, and a record that failed at its end has said so.
+            if self._recording is not None:
+                self._recording.join()
             with self._changed:
                 if not stop.is_set:
                     self._result = result
@@ -290,37 +265,9 @@ class ScanController:
         finally:
             # Whoever asked to stop may no longer be waiting to clear up.
             if stop.is_set:
+                if refining is not None:
+                    refining.join()
                 fuser.close()
-
-    def _fuse_all(self, fuser: Fuser) -> None:
-        counts, rate = _MapCounts(), Rate()
-        faces_of: dict[int, int] = {}
-        for frame in self._frames:
-            with self.meters.stage("fuse"):
-                patches, fault = fuse(fuser, frame)
-            if fault is None:
-                counts.used += 1
-            else:
-                counts.skipped += 1
-                self._tell(fault)
-            for patch in patches:
-                counts.faces += len(patch.faces) - faces_of.get(patch.key, 0)
-                faces_of[patch.key] = len(patch.faces)
-                self._patches.put(patch.key, patch)
-            self._last_stats = self._stats_now(counts, rate.tick(), fuser.on_disk_mb)
-            self._stats.put(self._last_stats)
-
-    def _stats_now(self, counts: _MapCounts, per_second: float, on_disk_mb: float) -> ScanStats:
-        frames = self._frames.counters()
-        return ScanStats(
-            frames_read=frames.offered,
-            frames_used=counts.used,
-            frames_total=self.info.frame_count or 0,
-            dropped=frames.dropped + counts.skipped,
-            faces=counts.faces,
-            on_disk_mb=on_disk_mb,
-            frames_per_second=per_second,
-        )
 
     def _failed(self, worker: str, fault: Fault) -> None:
         # A foreseen fault explains itself; only a crash needs its traceback in the log.
@@ -329,17 +276,27 @@ class ScanController:
         else:
             log.info("%s: %s", worker, fault)
         # Told first: whoever sees the new state finds the reason among the news.
-        self._tell(fault)
+        if worker == "refine":
+            self._boxes.tell(fault, Severity.DEGRADE, "The scan goes on without refinement.")
+            return
+        self._boxes.tell(fault)
         with self._changed:
-            if worker == "capture" and self._state in (ScanState.SCANNING, ScanState.PAUSED):
-                self._failure = fault
+            if worker == "map":
+                if self._state in _RUNNING:
+                    self._failure = fault
+                    self._state = ScanState.FAILED
+            elif self._state in (ScanState.SCANNING, ScanState.PAUSED):
+                # A failure that is for good stays the one to show.
+                if self._failure is None or self._failure.severity is Severity.PAUSE:
+                    self._failure = fault
                 self._state = ScanState.PAUSED
-            elif worker == "map" and self._state in _RUNNING:
-                self._failure = fault
-                self._state = ScanState.FAILED
 
-    def _tell(self, fault: Fault) -> None:
-        self._faults.put(FaultNews(fault.says, fault.remedy, fault.severity.value))
+    def _order(self, name: str, what: PoseUpdate | Undo) -> None:
+        with self._changed:
+            self._expect(name, ScanState.SCANNING, ScanState.PAUSED)
+            command = Command(what, self._boxes.frames.counters().offered)
+            if not self._boxes.commands.put(command):
+                raise NotNow(f"{COMMANDS_LIMIT} commands wait already.", "Try again in a moment.")
 
     def _expect(self, command: str, *states: ScanState) -> None:
         if self._state not in states:
@@ -348,8 +305,15 @@ class ScanController:
     def _enter_finishing(self) -> None:
         """Close the way in; the map drains what is there. The lock is held."""
         self._state = ScanState.FINISHING
-        self._frames.close()
+        self._boxes.close_entrance()
         self._changed.notify_all()
+
+    def _close_unused(self) -> None:
+        self._source.close()
+        if self._recorder is not None:
+            # Nothing was recorded, so nothing is lost.
+            with suppress(CannotWrite):
+                self._recorder.close()
 
     def _wake(self) -> None:
         with self._changed:
@@ -357,11 +321,6 @@ class ScanController:
 
 
 _RUNNING = (ScanState.SCANNING, ScanState.PAUSED, ScanState.FINISHING)
-
-
-def _patch_bytes(patch: MeshPatch) -> int:
-    keys = 0 if patch.vertex_keys is None else patch.vertex_keys.nbytes
-    return patch.vertices.nbytes + patch.faces.nbytes + patch.colors.nbytes + keys
 
 
 def _only(items: list[T]) -> T | None:

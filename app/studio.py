@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from app.fuser import Fuser
 from app.jobs import Task
-from app.scan import Fuser, ScanController
+from app.scan import ScanController
 from app.tracks import chosen_track
 from app.unit import with_unit
 from engine.core.news import Job, Progress, ScanState

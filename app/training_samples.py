@@ -15,7 +15,7 @@ from engine.core.frames import Frame, Photo
 from engine.core.news import Job, Progress
 from engine.core.settings import DepthSettings
 from engine.depth.base import DepthMap
-from engine.depth.keyframes import KeyframeBuffer, Response
+from engine.depth.keyframes import KEPT, KeyframeBuffer
 from engine.depth.learned import resized
 from engine.depth.sensor import clean
 from engine.depth.views import choose_sources
@@ -26,7 +26,6 @@ from engine.training.command import Pictures
 from engine.training.kept import KeptSample, keep
 from engine.training.mixed import sample_path
 
-KEPT = (Response.FIRST, Response.KEYFRAME, Response.RESTARTED)
 # Sources come from so many keyframes on either side: farther ones hardly see the same.
 WINDOW = 40
 # A reference whose depth is known in fewer pixels teaches little.

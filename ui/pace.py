@@ -3,6 +3,7 @@
 from time import monotonic
 
 from engine.core.news import Progress
+from ui.words import STAGES, named
 
 # Before this, a guess at the rest would be wild.
 PATIENCE_S = 3.0
@@ -21,7 +22,7 @@ class Pace:
         now = monotonic() if now_s is None else now_s
         if progress.stage != self._stage:
             self._stage, self._start_s, self._start_done = progress.stage, now, progress.done
-        name = progress.stage.capitalize()
+        name = named(progress.stage, STAGES)
         if not progress.total:
             return f"{name} …"
         share = f"{name} · {100 * progress.done // progress.total} %"

@@ -75,6 +75,10 @@ class ScanPort(Protocol):
         """Go on."""
         ...
 
+    def undo(self, seconds: float) -> None:
+        """Take back what was scanned in the last so many seconds, soon."""
+        ...
+
     def finish(self) -> None:
         """Read no more and make the final mesh."""
         ...

@@ -66,6 +66,14 @@ QLineEdit, QComboBox {{
 }}
 QLineEdit:focus, QComboBox:focus {{ border-color: {ACCENT}; }}
 QComboBox QAbstractItemView {{ background: {RAISED}; selection-background-color: {LINE}; }}
+QTableWidget[role="details"] {{
+    border: none; font-size: {SMALL_PX}px; selection-background-color: transparent;
+}}
+QTableWidget[role="details"]::item {{ border: none; padding: 0 4px; }}
+QScrollBar:vertical {{ width: 8px; background: transparent; }}
+QScrollBar::handle:vertical {{ background: {LINE}; border-radius: 4px; min-height: 24px; }}
+QScrollBar::add-line, QScrollBar::sub-line {{ height: 0; }}
+QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
 QCheckBox {{ background: transparent; spacing: 10px; }}
 QCheckBox::indicator, QFrame[role="panel"] QCheckBox::indicator {{
     width: 16px; height: 16px; border: 2px solid {MUTED}; border-radius: 4px;

@@ -12,12 +12,13 @@ from ui.gl.viewport import opengl_works
 from ui.notify import Toasts
 from ui.ports import ScanPort, StudioPort, TaskPort
 from ui.views.export import ExportDialog
-from ui.views.scan import ScanView
+from ui.views.scan import UNDO_S, ScanView
 from ui.views.start import StartView
 
 POLL_MS = 50
 KEYS = (
     ("Space", "start, pause, go on"),
+    ("Ctrl+Z", f"take back the last {UNDO_S} seconds"),
     ("R", "look from the first place again"),
     ("F", "look at everything"),
     ("C", "follow the camera"),
@@ -98,6 +99,8 @@ class MainWindow(QMainWindow):
         self._close_action = self._add(file, "&Close scan", "Ctrl+W", self.show_start)
         file.addSeparator()
         self._add(file, "&Quit", "Ctrl+Q", self.close)
+        edit = self._menu("&Edit")
+        self._undo_action = self._add(edit, f"&Undo {UNDO_S} seconds", "Ctrl+Z", self._undo)
         view = self._menu("&View")
         self._view_actions = [
             self._add(view, "&Reset view", "R", self._reset),
@@ -126,8 +129,7 @@ class MainWindow(QMainWindow):
     def _enable_actions(self) -> None:
         has_scan = self.scan is not None
         # Export stays enabled with its key: a disabled entry would not tell why nothing happens.
-        self._close_action.setEnabled(has_scan)
-        for action in self._view_actions:
+        for action in (self._close_action, self._undo_action, *self._view_actions):
             action.setEnabled(has_scan)
 
     def _poll_opening(self) -> None:
@@ -193,6 +195,10 @@ class MainWindow(QMainWindow):
     def _toggle(self) -> None:
         if self.scan is not None:
             self.scan.toggle()
+
+    def _undo(self) -> None:
+        if self.scan is not None:
+            self.scan.undo()
 
     def _reset(self) -> None:
         if self.scan is not None:

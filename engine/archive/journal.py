@@ -11,20 +11,23 @@ from typing import IO, Literal
 
 import cv2
 import numpy as np
+from pydantic import ValidationError
 
 from engine.archive.layout import (
     COLOR_DIR,
     CONFIDENCE_DIR,
     DEPTH_DIR,
     JOURNAL,
+    VERSION,
     Camera,
     Entry,
     Manifest,
+    Moved,
     write_manifest,
 )
 from engine.core.arrays import F32, U8
 from engine.core.faults import BadInput, CannotWrite
-from engine.core.frames import Frame
+from engine.core.frames import Frame, PoseUpdate
 from engine.core.poses import Pose
 
 # Steps of 0.2 mm reach 13 m, and hold millimetres and TUM's fifths of one without rounding.
@@ -88,8 +91,7 @@ class ArchiveWriter:
             CannotWrite: disk full or gone; frames added before stay readable, and adding may be
                 tried again.
         """
-        if self._journal is None:
-            raise CannotWrite(f"The scan in {self.folder} is closed already.")
+        self._open_journal()
         stem = f"{self.frame_count:06d}"
         pictures = self._pictures(frame, stem)
         entry = Entry(
@@ -108,16 +110,35 @@ class ArchiveWriter:
                 None if frame.T_cam_depth == Pose.identity() else _numbers(frame.T_cam_depth)
             ),
         )
-        line = entry.model_dump_json(exclude_none=True).encode() + b"\n"
-        try:
-            for file, data in pictures.items():
-                (self.folder / file).write_bytes(data)
-            _write_all(self._journal, line)
-        except OSError as error:
-            self._take_back(pictures)
-            raise _cannot(error, self.folder, self.frame_count) from error
-        self._good_bytes += len(line)
+        self._append(entry.model_dump_json(exclude_none=True), pictures)
         self.frame_count += 1
+
+    def move(self, update: PoseUpdate) -> None:
+        """Append corrected poses; when this returns, whoever reads the scan gets those.
+
+        Frames the journal does not hold are passed over by readers.
+
+        Raises:
+            BadInput: a pose holds NaN or infinity; nothing was written.
+            CannotWrite: disk full or gone; all that was added before stays readable.
+        """
+        self._open_journal()
+        poses = {index: _numbers(pose) for index, pose in update.T_world_cam.items()}
+        try:
+            moved = Moved(moved=poses, reason=update.reason)
+        except ValidationError as error:
+            raise BadInput(
+                "A corrected pose holds NaN or infinity, so none was written."
+            ) from error
+        if self._manifest.version < VERSION:
+            newer = self._manifest.model_copy(update={"version": VERSION})
+            try:
+                # First: a program that cannot read the line must not take the scan for whole.
+                write_manifest(self.folder, newer)
+            except OSError as error:
+                raise _cannot(error, self.folder, self.frame_count) from error
+            self._manifest = newer
+        self._append(moved.model_dump_json(), {})
 
     def close(self) -> None:
         """Mark the scan as complete; calling twice is harmless.
@@ -142,6 +163,23 @@ class ArchiveWriter:
     def __exit__(self, *exception: object) -> None:
         """Close."""
         self.close()
+
+    def _open_journal(self) -> IO[bytes]:
+        if self._journal is None:
+            raise CannotWrite(f"The scan in {self.folder} is closed already.")
+        return self._journal
+
+    def _append(self, json: str, pictures: dict[str, bytes]) -> None:
+        """Write pictures, then the line that names them, or nothing of it."""
+        line = json.encode() + b"\n"
+        try:
+            for file, data in pictures.items():
+                (self.folder / file).write_bytes(data)
+            _write_all(self._open_journal(), line)
+        except OSError as error:
+            self._take_back(pictures)
+            raise _cannot(error, self.folder, self.frame_count) from error
+        self._good_bytes += len(line)
 
     def _pictures(self, frame: Frame, stem: str) -> dict[str, bytes]:
         """Return the encoded pictures by their file name within the folder."""

@@ -1,7 +1,8 @@
 """What lies in the folder of a scan, and in each line of its journal.
 
     manifest.json      what the scan is, and how its pictures are written; replaced atomically
-    journal.jsonl      one line a frame, in the order they came; only ever appended to
+    journal.jsonl      one line a frame, in the order they came, and one for each time that poses
+                       were corrected; only ever appended to
     color/000000.jpg   or .png
     depth/000000.png   16-bit grey, `depth_unit_m` a step, 0 unknown
     confidence/...png  8-bit grey, 255 is certain
@@ -19,7 +20,8 @@ from engine.core.camera import Intrinsics
 from engine.core.faults import BadInput
 
 FORMAT: Literal["finescan-scan"] = "finescan-scan"
-VERSION = 1
+# 2 added lines that correct poses; a scan without such lines is still written as 1.
+VERSION = 2
 MANIFEST = "manifest.json"
 JOURNAL = "journal.jsonl"
 COLOR_DIR = "color"
@@ -34,10 +36,14 @@ class _Strict(BaseModel):
 
 
 class Manifest(_Strict):
-    """What a scan is. `frame_count` is known once the scan was closed in order."""
+    """What a scan is. `frame_count` is known once the scan was closed in order.
+
+    `version` is the oldest that can hold what the journal says, so that older programs read what
+    they can understand and refuse the rest.
+    """
 
     format: Literal["finescan-scan"] = FORMAT
-    version: int = VERSION
+    version: int = 1
     name: str
     created: str
     depth_unit_m: float = Field(ge=0.0001, le=0.001)
@@ -82,6 +88,13 @@ class Entry(_Strict):
     T_cam_depth: Matrix | None = None
 
 
+class Moved(_Strict):
+    """Poses that earlier lines gave wrongly, by frame index; null takes a frame out of the scan."""
+
+    moved: dict[int, Matrix | None]
+    reason: str = ""
+
+
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Replace the manifest in one step, so that a reader sees the old one or the new one.
 
@@ -106,9 +119,10 @@ def read_manifest(folder: Path) -> Manifest:
         raise BadInput(f"The folder {folder.name} has no {MANIFEST}, so it is no scan.") from None
     except (OSError, ValueError, AttributeError) as error:
         raise BadInput(f"The {MANIFEST} of {folder.name} is damaged.") from error
-    if version != VERSION:
+    if version not in range(1, VERSION + 1):
         raise BadInput(
-            f"The scan {folder.name} is of format version {version}; this program reads {VERSION}.",
+            f"The scan {folder.name} is of format version {version}; this program reads 1 to "
+            f"{VERSION}.",
             "Open it with the version of the program that wrote it.",
         )
     try:

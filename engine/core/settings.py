@@ -75,28 +75,37 @@ class MeshSettings(_Branch):
     min_island_faces: int = Field(200, ge=0, description="Loose pieces smaller than this go.")
     max_hole_edges: int = Field(40, ge=0, description="Holes with a shorter rim are closed.")
     detail: Detail = Field("medium", description="How many triangles the file keeps.")
+    guessed: Literal["keep", "drop"] = Field(
+        "keep", description="Surface that a network completed where no depth was measured."
+    )
 
 
 class RefineSettings(_Branch):
     """How the network refines the surface while the camera moves."""
 
     halo_vox: int = Field(
-        16, ge=0, multiple_of=4, description="Voxels of 4 cm the network sees round a chunk."
+        8, ge=0, multiple_of=4, description="Voxels of 4 cm the network sees round a chunk."
     )
     best_views: int = Field(16, ge=1, description="Pictures that points are looked up in.")
     allocation: Literal["surface", "frustum"] = Field(
         "frustum",
         description="Features are kept near measured surfaces, or wherever a picture looks.",
     )
+    denies: bool = Field(
+        False,
+        description="Whether the network may erase measured surface that it does not find itself, "
+        "as it does offline; thin things are the first to go.",
+    )
     reach_m: float = Field(3.5, gt=0, description="Pictures tell of nothing beyond this depth.")
     features_mb: int = Field(1024, ge=64, description="Ceiling of the feature lattice.")
     keyframes_mb: int = Field(512, ge=16, description="Ceiling of kept picture features.")
-    history_mb: int = Field(
-        256, ge=16, description="Memory for fused frames, so that they can be moved or undone."
-    )
-    history_disk_mb: int = Field(
-        8192, ge=0, description="Disk for the same; the oldest frames beyond it stay put."
-    )
+
+
+class HistorySettings(_Branch):
+    """Fused frames are kept, so that they can be moved and undone."""
+
+    memory_mb: int = Field(256, ge=16, description="Ceiling in memory; more goes to disk.")
+    disk_mb: int = Field(8192, ge=0, description="Beyond it, the oldest frames stay put for good.")
 
 
 class TextureSettings(_Branch):
@@ -114,6 +123,7 @@ class Settings(_Branch):
     volume: VolumeSettings = VolumeSettings()
     mesh: MeshSettings = MeshSettings()
     refine: RefineSettings = RefineSettings()
+    history: HistorySettings = HistorySettings()
     texture: TextureSettings = TextureSettings()
 
 

@@ -52,11 +52,14 @@ class Mesh:
         vertices: (n, 3) float32.
         faces: (m, 3) int32, counter-clockwise seen from free space.
         colors: (n, 3) uint8 RGB, or None.
+        is_observed: (n,) whether depth was measured at each vertex; where not, a network completed
+            the surface. None where nobody kept count.
     """
 
     vertices: F32
     faces: I32
     colors: U8 | None = None
+    is_observed: Bool | None = None
 
     def __post_init__(self) -> None:
         """Refuse arrays that are not a mesh.
@@ -74,6 +77,11 @@ class Mesh:
             raise BadInput("Mesh faces name vertices that do not exist.")
         if self.colors is not None and self.colors.shape != self.vertices.shape:
             raise BadInput("A mesh needs one colour a vertex.")
+        observed = self.is_observed
+        if observed is not None and (
+            observed.shape != (len(self.vertices),) or observed.dtype != np.bool_
+        ):
+            raise BadInput("A mesh needs to say of every vertex whether it was observed, or none.")
 
     @property
     def is_empty(self) -> bool:

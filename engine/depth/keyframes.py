@@ -34,6 +34,10 @@ class Response(IntEnum):
     INVALID = 5
 
 
+# A frame of these is in the buffer.
+KEPT = (Response.FIRST, Response.KEYFRAME, Response.RESTARTED)
+
+
 @dataclass(frozen=True, slots=True)
 class KeyframeRule:
     """The thresholds; distances are the combined pose distance, so metres and radians at once."""

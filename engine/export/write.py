@@ -142,7 +142,8 @@ def _used(surface: Mesh | TexturedMesh) -> Mesh | TexturedMesh:
     renamed = np.zeros(len(mesh.vertices), np.int32)
     renamed[used] = np.arange(len(used), dtype=np.int32)
     colors = None if mesh.colors is None else mesh.colors[used]
-    small = Mesh(mesh.vertices[used], renamed[mesh.faces], colors)
+    observed = None if mesh.is_observed is None else mesh.is_observed[used]
+    small = Mesh(mesh.vertices[used], renamed[mesh.faces], colors, observed)
     if isinstance(surface, Mesh):
         return small
     return TexturedMesh(small, surface.uv[used], surface.texture)

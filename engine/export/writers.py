@@ -39,9 +39,15 @@ def frame_note(frame: FileFrame) -> str:
 def write_glb(
     surface: Mesh | TexturedMesh, frame: FileFrame, path: Path, picture: PictureKind
 ) -> None:
-    """Write one GLB with normals and either its texture or linear 16-bit vertex colours."""
+    """Write one GLB with normals and either its texture or linear 16-bit vertex colours.
+
+    If the mesh knows which vertices were observed, `_OBSERVED` says 1 or 0.
+    """
     mesh = surface if isinstance(surface, Mesh) else surface.mesh
     body = _body(mesh, frame, smooth_normals(mesh))
+    if mesh.is_observed is not None:
+        # The standard wants every vertex of every attribute to begin at a multiple of 4 bytes.
+        body.vertex_attributes["_OBSERVED"] = mesh.is_observed.astype(np.float32)
     texture = None if isinstance(surface, Mesh) else encode(surface.texture, picture)
     if isinstance(surface, TexturedMesh):
         body.visual = _one_pixel_visual(surface, picture)
@@ -110,12 +116,17 @@ def write_obj(
 
 
 def write_ply(surface: Mesh | TexturedMesh, frame: FileFrame, path: Path) -> None:
-    """Write a binary PLY; a texture becomes vertex colours, since few readers take one."""
+    """Write a binary PLY; a texture becomes vertex colours, since few readers take one.
+
+    If the mesh knows which vertices were observed, their property `observed` says 1 or 0.
+    """
     mesh = surface if isinstance(surface, Mesh) else surface.mesh
     body = _body(mesh, frame)
     colors = vertex_colors(surface)
     if colors is not None:
         body.visual = trimesh.visual.ColorVisuals(body, vertex_colors=_rgba(colors))
+    if mesh.is_observed is not None:
+        body.vertex_attributes["observed"] = mesh.is_observed.astype(np.uint8)
     data = export_ply(body, encoding="binary", vertex_normal=False)
     end = data.index(b"end_header")
     note = f"comment {frame_note(frame)}\n".encode()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from engine.core.arrays import F32, I32, U8
+from engine.core.arrays import F32, I16, I32, U8, Bool
 from engine.core.camera import Intrinsics
 from engine.core.frames import Frame
 from engine.core.grid import BRICK_VOXELS
@@ -23,6 +23,9 @@ TSDF_ONE = 32768
 MAX_MEASUREMENTS = 65_000
 # Colour is kept this close to the surface, in voxels: farther voxels never colour a vertex.
 COLOR_BAND_VOX = 2.0
+# What a refined sample holds at one truncation from the surface, and where there is no surface.
+REFINED_ONE = 32767
+ABSENT = -32768
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,17 @@ class Layers:
         tsdf: (capacity, 16, 16, 16) int32 sum of weighted distances, positive in free space.
         weight: (capacity, 16, 16, 16) int32 sum of weights.
         color: (capacity, 16, 16, 16, 4) int32 sums of weighted r, g, b and of their weight.
+        refined: (capacity, 16, 16, 16) int16 what a network says in place of the sums: 0 nothing,
+            `ABSENT` that no surface is here, else the distance in 1 / `REFINED_ONE` of its own
+            truncation, positive in free space.
+        is_refined: (capacity,) whether `refined` says anything in the brick.
     """
 
     tsdf: I32
     weight: I32
     color: I32
+    refined: I16
+    is_refined: Bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,11 @@ class Rule:
     voxel_m: float
     truncation_m: float
     inverse_square: bool
+
+    @property
+    def near(self) -> float:
+        """What |tsdf| / weight stays below nearer than `COLOR_BAND_VOX` to a measured surface."""
+        return COLOR_BAND_VOX * self.voxel_m / self.truncation_m * (TSDF_ONE / WEIGHT_ONE)
 
 
 def integrate(

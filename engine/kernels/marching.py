@@ -5,16 +5,18 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from engine.core.arrays import F32, I32, I64, U8
+from engine.core.arrays import F32, I32, I64, U8, Bool
 from engine.core.grid import BRICK_VOXELS
 from engine.kernels.cases import EDGE_START, MAX_TRIANGLES, case_table
-from engine.kernels.integrate import Layers
+from engine.kernels.integrate import ABSENT, REFINED_ONE, TSDF_ONE, WEIGHT_ONE, Layers
 from engine.kernels.parallel import over_slices
 
 # Samples stay this far from a lattice point, so that no triangle collapses to a point.
 MARGIN = 1e-3
 # Grey where no photograph ever looked.
 UNSEEN = 128
+# Brings a refined sample to the unit of tsdf / weight, so that an edge may have one of each.
+REFINED_UNIT = TSDF_ONE / WEIGHT_ONE / REFINED_ONE
 # 62 bits: twenty a coordinate, two for the axis.
 VERTEX_BITS = 20
 
@@ -22,7 +24,9 @@ VERTEX_BITS = 20
 class BrickMeshes(NamedTuple):
     """Surfaces of several bricks, one after the other; `vertex_count[i]` belong to brick i.
 
-    Faces index the vertices of their own brick.
+    Faces index the vertices of their own brick. `is_observed` holds for a vertex when at either end
+    of its lattice edge the measured surface is near. `is_refined` holds for a brick when a vertex
+    lies between two refined samples, the lower of which is its own.
     """
 
     vertices: F32
@@ -31,14 +35,23 @@ class BrickMeshes(NamedTuple):
     faces: I32
     vertex_count: I32
     face_count: I32
+    is_observed: Bool
+    is_refined: Bool
 
 
 def extract(
-    layers: Layers, slots: I32, cells: I32, voxel_m: float, min_weight: int
+    layers: Layers,
+    slots: I32,
+    cells: I32,
+    voxel_m: float,
+    min_weight: int,
+    near: float = np.inf,
 ) -> list[BrickMeshes]:
     """Return the surface in every brick, in pieces that together cover the bricks in order.
 
     A brick owns the cells whose lowest corner it holds, so it reads its neighbours' first voxels.
+    A sample is what the network says of it, and what was measured where the network is silent. It
+    is the same for all cells that read it, so there is no crack where the two meet.
 
     Args:
         layers: the surface lattice.
@@ -46,7 +59,9 @@ def extract(
             column dx + 2 dy + 4 dz.
         cells: (n, 3) brick coordinates.
         voxel_m: voxel edge.
-        min_weight: a cell with a corner of less weight has no surface.
+        min_weight: a cell with a measured corner of less weight has no surface, nor has one with a
+            corner where the network says there is none.
+        near: a measured surface is near where |tsdf| / weight is less.
     """
     triangles, counts = case_table()
 
@@ -56,10 +71,13 @@ def extract(
                 layers.tsdf,
                 layers.weight,
                 layers.color,
+                layers.refined,
+                layers.is_refined,
                 slots[start:stop],
                 cells[start:stop],
                 voxel_m,
                 max(1, min_weight),
+                near,
                 triangles,
                 counts,
                 EDGE_START,
@@ -71,8 +89,9 @@ def extract(
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _extract(  # type: ignore[no-untyped-def]
-    tsdf, weight, color, slots, cells, voxel, min_weight, triangles, counts, edge_start
-):
+    tsdf, weight, color, refined, is_refined, slots, cells, voxel, min_weight, near, triangles,
+    counts, edge_start,
+):  # fmt: skip
     """Mesh each brick into scratch space of the largest possible size, then append what it gave."""
     m = BRICK_VOXELS + 1
     inside, known = np.empty((m, m), np.uint32), np.empty((m, m), np.uint32)
@@ -83,27 +102,33 @@ def _extract(  # type: ignore[no-untyped-def]
     vertices = np.empty((512 * bricks, 3), np.float32)
     keys = np.empty((512 * bricks, 1), np.int64)
     colors = np.empty((512 * bricks, 3), np.uint8)
+    observed = np.empty((512 * bricks, 1), np.bool_)
     faces = np.empty((1024 * bricks, 3), np.int32)
     vertex_count, face_count = np.zeros(bricks, np.int32), np.zeros(bricks, np.int32)
+    between_refined = np.zeros(bricks, np.bool_)
     v, f = 0, 0
     for b in range(bricks):
-        if not _classify(tsdf, weight, slots[b], min_weight, inside, known):
+        if not _classify(tsdf, weight, refined, is_refined, slots[b], min_weight, inside, known):
             continue
         nv, nf = _connect(
             inside, known, triangles, counts, edge_start, vertex_of, edges, brick_faces
         )
         vertices, keys = _grown(vertices, v + nv), _grown(keys, v + nv)
         colors, faces = _grown(colors, v + nv), _grown(faces, f + nf)
-        _place(
-            tsdf, weight, color, slots[b], cells[b], voxel, edges[:nv],
-            vertices[v : v + nv], keys[v : v + nv], colors[v : v + nv],
+        observed = _grown(observed, v + nv)
+        between_refined[b] = _place(
+            tsdf, weight, color, refined, is_refined, near, slots[b], cells[b], voxel, edges[:nv],
+            vertices[v : v + nv], keys[v : v + nv], colors[v : v + nv], observed[v : v + nv],
         )  # fmt: skip
         faces[f : f + nf] = brick_faces[:nf]
         for e in range(nv):
             vertex_of[edges[e]] = -1
         vertex_count[b], face_count[b] = nv, nf
         v, f = v + nv, f + nf
-    return vertices[:v], keys[:v, 0], colors[:v], faces[:f], vertex_count, face_count
+    return (
+        vertices[:v], keys[:v, 0], colors[:v], faces[:f], vertex_count, face_count,
+        observed[:v, 0], between_refined,
+    )  # fmt: skip
 
 
 @numba.njit(nogil=True, cache=True)
@@ -116,7 +141,9 @@ def _grown(array, needed):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _classify(tsdf, weight, slots, min_weight, inside, known):  # type: ignore[no-untyped-def]
+def _classify(  # type: ignore[no-untyped-def]
+    tsdf, weight, refined, is_refined, slots, min_weight, inside, known
+):
     """Fill, for every x and y, bit sets over z = 0..16: inside the surface; known.
 
     Returns whether the brick can hold surface at all.
@@ -132,15 +159,26 @@ def _classify(tsdf, weight, slots, min_weight, inside, known):  # type: ignore[n
             bits, sure = np.uint32(0), np.uint32(0)
             if slot >= 0:
                 # Comparisons of a whole row become vector instructions when they end in bytes.
-                for k in range(n):
-                    flags[k] = tsdf[slot, i, j, k] < 0
-                    flags[n + k] = weight[slot, i, j, k] >= min_weight
+                if is_refined[slot]:
+                    for k in range(n):
+                        said = refined[slot, i, j, k]
+                        flags[k] = (said < 0) | (said == 0) & (tsdf[slot, i, j, k] < 0)
+                        enough = weight[slot, i, j, k] >= min_weight
+                        flags[n + k] = (said == 0) & enough | (said != 0) & (said != ABSENT)
+                else:
+                    for k in range(n):
+                        flags[k] = tsdf[slot, i, j, k] < 0
+                        flags[n + k] = weight[slot, i, j, k] >= min_weight
                 bits = _packed(words[0]) | _packed(words[1]) << np.uint32(8)
                 sure = _packed(words[2]) | _packed(words[3]) << np.uint32(8)
             slot = slots[x // n + 2 * (y // n) + 4]
             if slot >= 0:
-                bits |= np.uint32(tsdf[slot, i, j, 0] < 0) << np.uint32(n)
-                sure |= np.uint32(weight[slot, i, j, 0] >= min_weight) << np.uint32(n)
+                below, sound = tsdf[slot, i, j, 0] < 0, weight[slot, i, j, 0] >= min_weight
+                if is_refined[slot] and refined[slot, i, j, 0] != 0:
+                    below = refined[slot, i, j, 0] < 0
+                    sound = refined[slot, i, j, 0] != ABSENT
+                bits |= np.uint32(below) << np.uint32(n)
+                sure |= np.uint32(sound) << np.uint32(n)
             inside[x, y], known[x, y] = bits, sure
             some |= bits
             every &= bits
@@ -208,12 +246,18 @@ def _connect(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _place(  # type: ignore[no-untyped-def]
-    tsdf, weight, color, slots, cell, voxel, edges, vertices, keys, colors
-):
-    """Put each vertex where the distance along its lattice edge is zero, and colour it."""
+    tsdf, weight, color, refined, is_refined, near, slots, cell, voxel, edges, vertices, keys,
+    colors, observed,
+):  # fmt: skip
+    """Put each vertex where the distance along its lattice edge is zero, and colour it.
+
+    Returns whether an edge of the brick's own lies between two refined samples.
+    """
     n = BRICK_VOXELS
     m = n + 1
     half = np.int64(1) << (VERTEX_BITS - 1)
+    is_between_refined = False
+    near = np.float32(near)
     for e in range(edges.size):
         axis, point = edges[e] % 3, edges[e] // 3
         x, y, z = point // (m * m), point // m % m, point % m
@@ -222,8 +266,20 @@ def _place(  # type: ignore[no-untyped-def]
         slot0 = slots[x // n + 2 * (y // n) + 4 * (z // n)]
         slot1 = slots[x1 // n + 2 * (y1 // n) + 4 * (z1 // n)]
         i0, j0, k0, i1, j1, k1 = x % n, y % n, z % n, x1 % n, y1 % n, z1 % n
+        # Where nothing was measured this is NaN, and NaN is not near.
         d0 = np.float32(tsdf[slot0, i0, j0, k0]) / np.float32(weight[slot0, i0, j0, k0])
         d1 = np.float32(tsdf[slot1, i1, j1, k1]) / np.float32(weight[slot1, i1, j1, k1])
+        observed[e, 0] = (abs(d0) < near) | (abs(d1) < near)
+        if is_refined[slot0] | is_refined[slot1]:
+            r0 = refined[slot0, i0, j0, k0]
+            r1 = refined[slot1, i1, j1, k1]
+            if r0 != 0:
+                d0 = np.float32(r0) * np.float32(REFINED_UNIT)
+            if r1 != 0:
+                d1 = np.float32(r1) * np.float32(REFINED_UNIT)
+            # An edge whose lower end lies in a neighbour says nothing of this brick.
+            is_own = (x < n) & (y < n) & (z < n)
+            is_between_refined |= is_own & (r0 != 0) & (r1 != 0)
         t = np.float64(d0 / (d0 - d1))
         if t < MARGIN or t > 1 - MARGIN:
             t = np.float64(MARGIN if t < MARGIN else 1 - MARGIN)
@@ -252,3 +308,4 @@ def _place(  # type: ignore[no-untyped-def]
                 colors[e, channel] = np.uint8(min(255.0, value + 0.5))
         else:
             colors[e] = UNSEEN
+    return is_between_refined

@@ -7,8 +7,8 @@ import numpy as np
 
 from engine.core.arrays import I32, I64
 from engine.core.grid import Grid, neighbours, unpack
-from engine.core.surface import MeshPatch
-from engine.kernels.integrate import WEIGHT_ONE, Layers
+from engine.core.surface import Grade, MeshPatch
+from engine.kernels.integrate import WEIGHT_ONE, Layers, Rule
 from engine.kernels.marching import extract
 
 # Offsets of a brick and its seven upper neighbours, in the order `extract` expects.
@@ -20,6 +20,7 @@ class Lattice(Protocol):
 
     grid: Grid
     layers: Layers
+    rule: Rule
 
     def slots(self, keys: I64) -> I32:
         """Return the slot of each brick, -1 where there is none."""
@@ -60,12 +61,16 @@ class BlockMesher:
             unpack(affected),
             self._lattice.grid.voxel_m,
             self._min_weight,
+            self._lattice.rule.near,
         )
         key_of = iter(affected.tolist())
         for piece in pieces:
             v, f = 0, 0
-            for vertex_count, face_count in zip(
-                piece.vertex_count.tolist(), piece.face_count.tolist(), strict=True
+            for vertex_count, face_count, is_refined in zip(
+                piece.vertex_count.tolist(),
+                piece.face_count.tolist(),
+                piece.is_refined.tolist(),
+                strict=True,
             ):
                 key = next(key_of)
                 if face_count:
@@ -78,6 +83,8 @@ class BlockMesher:
                             piece.faces[f : f + face_count].copy(),
                             piece.colors[v : v + vertex_count].copy(),
                             piece.vertex_keys[v : v + vertex_count].copy(),
+                            Grade.REFINED if is_refined else Grade.DRAFT,
+                            piece.is_observed[v : v + vertex_count].copy(),
                         )
                     )
                     self._keep(news[-1])

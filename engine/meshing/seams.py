@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from engine.core.arrays import I64, Bool
 from engine.core.surface import Mesh, MeshPatch
 from engine.meshing.blocks import in_order
 
@@ -12,7 +13,8 @@ def weld(patches: Iterable[MeshPatch]) -> Mesh:
     """Return one mesh in which neighbouring bricks share their border vertices.
 
     Vertices are ordered by the lattice edge they lie on and faces by brick, so equal volumes give
-    equal meshes, vertex for vertex, however the patches came about.
+    equal meshes, vertex for vertex, however the patches came about. It says which vertices were
+    observed as soon as one patch does.
     """
     ordered = in_order(patches)
     if not ordered:
@@ -27,4 +29,15 @@ def weld(patches: Iterable[MeshPatch]) -> Mesh:
         np.concatenate([patch.vertices for patch in ordered])[first],
         position[faces].astype(np.int32),
         np.concatenate([patch.colors for patch in ordered])[first],
+        _observed(ordered, first),
     )
+
+
+def _observed(patches: list[MeshPatch], kept: I64) -> Bool | None:
+    if all(patch.is_observed is None for patch in patches):
+        return None
+    flags = [
+        np.ones(len(patch.vertices), bool) if patch.is_observed is None else patch.is_observed
+        for patch in patches
+    ]
+    return np.concatenate(flags)[kept]

@@ -51,14 +51,16 @@ def fill_holes(mesh: Mesh, max_edges: int) -> Mesh:
     # A polygon of n edges takes n - 2 triangles.
     small = np.bincount(cover) + 2 <= max_edges
     good = small & ~_spoils(mesh, covers, cover)
-    return Mesh(mesh.vertices, np.concatenate([mesh.faces, covers[good[cover]]]), mesh.colors)
+    faces = np.concatenate([mesh.faces, covers[good[cover]]])
+    return Mesh(mesh.vertices, faces, mesh.colors, mesh.is_observed)
 
 
 def simplify(mesh: Mesh, target_faces: int) -> Mesh:
     """Return the mesh with about `target_faces` faces, or more where its open rims need them.
 
     Rims are kept edge for edge. Each new vertex takes the mean colour of the old ones nearest to
-    it. Quadric error metrics (Garland and Heckbert 1997) by fast-simplification.
+    it; which were observed is not carried over. Quadric error metrics (Garland and Heckbert 1997)
+    by fast-simplification.
     """
     if len(mesh.faces) <= target_faces:
         return mesh
@@ -80,7 +82,8 @@ def simplify(mesh: Mesh, target_faces: int) -> Mesh:
 def _with_faces(mesh: Mesh, faces: I32) -> Mesh:
     used, renamed = np.unique(faces, return_inverse=True)
     colors = None if mesh.colors is None else mesh.colors[used]
-    return Mesh(mesh.vertices[used], renamed.reshape(-1, 3).astype(np.int32), colors)
+    observed = None if mesh.is_observed is None else mesh.is_observed[used]
+    return Mesh(mesh.vertices[used], renamed.reshape(-1, 3).astype(np.int32), colors, observed)
 
 
 def _pieces(some: I32 | I64, more: I32 | I64, count: int) -> I64:

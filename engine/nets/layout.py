@@ -5,17 +5,24 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+ORDERS: dict[type[nn.Module], torch.memory_format] = {
+    nn.Conv2d: torch.channels_last,
+    nn.Conv3d: torch.channels_last_3d,
+}
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
 def channels_last(network: Network) -> Network:
-    """Let plain 2D convolutions read all channels of a pixel in one go; returns the network itself.
+    """Let convolutions read all channels of a pixel or voxel in one go; returns the network itself.
 
-    Results differ by rounding only. 3D convolutions and linear layers stay as they are.
+    Results differ by rounding only. Linear layers stay as they are.
     """
     for module in network.modules():
-        # Not its subclasses: those may read their weights in another order.
-        if type(module) is nn.Conv2d:
-            weight = module.weight.data
-            module.weight.data = weight.contiguous(memory_format=torch.channels_last)
+        # Not their subclasses: those may read their weights in another order.
+        order = ORDERS.get(type(module))
+        if order is not None:
+            for weight in module.parameters(recurse=False):
+                if weight.dim() > 1:
+                    weight.data = weight.data.contiguous(memory_format=order)
     return network

@@ -33,3 +33,12 @@ class Compute:
 
 
 ON_CPU = Compute(torch.device("cpu"))
+
+
+def quick_precision() -> Precision:
+    """Return the precision for a processor where little depends on the last digits: the quicker.
+
+    That is bfloat16 where there are instructions for it; elsewhere it is emulated, and slow.
+    """
+    able = torch.cpu.get_capabilities()
+    return "bf16" if able.get("amx_bf16") or able.get("avx512_bf16") else "float32"

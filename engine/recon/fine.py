@@ -1,6 +1,6 @@
 """The fine surface: keyframe features read at points inside occupied voxels."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +37,58 @@ class PointReading:
     guidance_n: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class Keyframe:
+    """A view and its fine features, None in a network that reads none."""
+
+    view: View
+    features_chw: Tensor | None
+
+    @staticmethod
+    @torch.no_grad()
+    def of(network: FineRecon, view: View, compute: Compute) -> "Keyframe":
+        """Return the view on the device, its features in the precision they were computed in."""
+        here = view.to(compute.device)
+        if not network.config.point_backprojection:
+            return Keyframe(here, None)
+        with compute.precise():
+            features = network.fine_features(here.image_3hw[None].float() / 255)[0]
+        return Keyframe(here, features)
+
+    def add_features(
+        self, total: Sums, network: FineRecon, points_n3: Tensor, among: Tensor | None = None
+    ) -> None:
+        """Add this keyframe's features to the points that it sees, of index `among` or all."""
+        if self.features_chw is None:
+            return
+        height, width = self.features_chw.shape[-2:]
+        at = _among(
+            points_n3, among, lambda points: in_features(points, self.view, (height, width))
+        )
+        if len(at):
+            total.add_features(
+                network, self.features_chw, self.view, points_n3, at, is_border_weighted=True
+            )
+
+    def add_guidance(
+        self, total: Sums, network: FineRecon, points_n3: Tensor, among: Tensor | None = None
+    ) -> None:
+        """Add what this keyframe's depth says about the points, of index `among` or all."""
+        depth = self.view.depth
+        if depth is None or not network.config.point_guidance:
+            return
+        at = _among(points_n3, among, lambda points: in_depth(points, depth))
+        if len(at):
+            total.add_guidance(network, depth, points_n3, at)
+
+
+def _among(points_n3: Tensor, among: Tensor | None, seen: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the index of the points that are seen, of those of index `among` or all."""
+    if among is None:
+        return seen(points_n3)
+    return among[seen(points_n3[among])]
+
+
 class Keyframes:
     """Views with their fine features, ready to be asked about points."""
 
@@ -45,17 +97,11 @@ class Keyframes:
         self._network = network
         self._compute = compute
         self._guidance = guidance
-        self._held: list[tuple[View, Tensor | None]] = []
+        self._held: list[Keyframe] = []
 
-    @torch.no_grad()
     def add(self, view: View) -> None:
-        """Keep a view and its features, in the precision they were computed in."""
-        here = view.to(self._compute.device)
-        features = None
-        if self._network.config.point_backprojection:
-            with self._compute.precise():
-                features = self._network.fine_features(here.image_3hw[None].float() / 255)[0]
-        self._held.append((here, features))
+        """Keep a view and its features."""
+        self._held.append(Keyframe.of(self._network, view, self._compute))
 
     @torch.no_grad()
     def read(
@@ -66,34 +112,34 @@ class Keyframes:
         total = Sums.zero(channels, len(points_n3), self._compute.device)
         for start in range(0, len(self._held), GROUP):
             self._add_group(total, self._held[start : start + GROUP], points_n3)
-        origin = points_n3.new_tensor(lattice.origin_m)
-        return PointReading(
-            total.mean(),
-            read_trilinear(voxel_features_cxyz, points_n3, origin, lattice.voxel_m),
-            fill(total.guidance_n, total.depths_n, self._network.unseen),
-        )
+        return reading(self._network, total, points_n3, voxel_features_cxyz, lattice)
 
-    def _add_group(
-        self, total: Sums, group: Sequence[tuple[View, Tensor | None]], points_n3: Tensor
-    ) -> None:
-        config = self._network.config
+    def _add_group(self, total: Sums, group: Sequence[Keyframe], points_n3: Tensor) -> None:
         own = Sums.zero(0, len(points_n3), points_n3.device)
-        for view, features in group:
-            if features is not None:
-                height, width = features.shape[-2:]
-                at = in_features(points_n3, view, (height, width))
-                if len(at):
-                    total.add_features(
-                        self._network, features, view, points_n3, at, is_border_weighted=True
-                    )
-            if view.depth is not None and config.point_guidance:
-                at = in_depth(points_n3, view.depth)
-                if len(at):
-                    own.add_guidance(self._network, view.depth, points_n3, at)
+        for keyframe in group:
+            keyframe.add_features(total, self._network, points_n3)
+            keyframe.add_guidance(own, self._network, points_n3)
         if self._guidance == "compatible":
             own.guidance_n = fill(own.guidance_n, own.depths_n, 0.0)
         total.guidance_n += own.guidance_n
         total.depths_n += own.depths_n
+
+
+@torch.no_grad()
+def reading(
+    network: FineRecon,
+    total: Sums,
+    points_n3: Tensor,
+    voxel_features_cxyz: Tensor,
+    lattice: Lattice,
+) -> PointReading:
+    """Return what keyframes, added up, and the voxels of a lattice say about world points."""
+    origin = points_n3.new_tensor(lattice.origin_m)
+    return PointReading(
+        total.mean(),
+        read_trilinear(voxel_features_cxyz, points_n3, origin, lattice.voxel_m),
+        fill(total.guidance_n, total.depths_n, network.unseen),
+    )
 
 
 @torch.no_grad()

@@ -13,6 +13,8 @@ from engine.core.faults import BadInput
 
 # The 3D network pools twice.
 MULTIPLE_VOX = 4
+# Boxes this near to the grid, in steps of it, are on it: edges were computed with rounding.
+ON_GRID = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,40 @@ def lattice_between(low_m: Sequence[float], high_m: Sequence[float], voxel_m: fl
         MULTIPLE_VOX * math.ceil(edge / (MULTIPLE_VOX * voxel_m)) for edge in extent.tolist()
     )
     return Lattice((x, y, z), (nx, ny, nz), voxel_m)
+
+
+def shift_m(voxel_m: float, resolution_m: float) -> float:
+    """Return where the first voxel is, so that its samples begin at 0, a multiple of their pitch.
+
+    Voxel (i, j, k) of the world's feature lattice is at `voxel_m * (i, j, k) + shift_m`.
+    """
+    return (voxel_m - resolution_m) / 2
+
+
+def part_of_world(
+    low_vox: Sequence[int], dims: tuple[int, int, int], voxel_m: float, resolution_m: float
+) -> Lattice:
+    """Return a box of the world's feature lattice, from its lowest voxel."""
+    shift = shift_m(voxel_m, resolution_m)
+    x, y, z = (int(index) * voxel_m + shift for index in low_vox)
+    return Lattice((x, y, z), dims, voxel_m)
+
+
+def aligned(lattice: Lattice, resolution_m: float) -> Lattice:
+    """Return the smallest box of the world's feature lattice that holds the given one.
+
+    It begins and ends at multiples of 4 voxels of the world, whatever part of the world it is, and
+    its samples at this resolution fall on multiples of it.
+    """
+    step_m = MULTIPLE_VOX * lattice.voxel_m
+    shift = shift_m(lattice.voxel_m, resolution_m)
+    low, dims = [], []
+    for edge, n in zip(lattice.origin_m, lattice.dims, strict=True):
+        first = math.floor((edge - shift) / step_m + ON_GRID)
+        end = math.ceil((edge - shift + n * lattice.voxel_m) / step_m - ON_GRID)
+        low.append(first * MULTIPLE_VOX)
+        dims.append((end - first) * MULTIPLE_VOX)
+    return part_of_world(low, (dims[0], dims[1], dims[2]), lattice.voxel_m, resolution_m)
 
 
 def _corner(point: F64) -> str:

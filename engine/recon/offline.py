@@ -79,7 +79,7 @@ def reconstruct(
         BadInput: no view, a lattice the network cannot take, or more memory than `budget` allows.
     """
     meters = meters or Meters()
-    _check(network, views, lattice)
+    check_given(network, len(views), lattice)
     if budget is not None:
         budget.check_volume(network.config, lattice, views, compute)
     volume = CoarseVolume(network, lattice, compute)
@@ -113,7 +113,12 @@ def reconstruct(
     return Reconstruction(surface, features, logits, views_xyz, depths_xyz)
 
 
-def _check(network: FineRecon, views: Sequence[View], lattice: Lattice) -> None:
+def check_given(network: FineRecon, views: int, lattice: Lattice) -> None:
+    """Refuse what cannot be reconstructed.
+
+    Raises:
+        BadInput: no view, or a lattice the network cannot take.
+    """
     if not views:
         raise BadInput(
             "There is no picture with a pose to reconstruct from.",

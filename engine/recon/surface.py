@@ -98,6 +98,8 @@ class _Bricks:
             np.rint(signed * FIXED_POINT).astype(np.int32),
             np.ones(values.shape, np.int32),
             np.zeros((*values.shape, 4), np.int32),
+            np.zeros(values.shape, np.int16),
+            np.zeros(len(values), bool),
         )
         slots = np.searchsorted(needed, around).astype(np.int32)
         pieces = extract(layers, slots, unpack(keys), 1.0, 1)

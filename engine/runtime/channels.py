@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
+from engine.runtime.bell import Bell
+
 T = TypeVar("T")
 
 
@@ -58,6 +60,13 @@ class _Channel(ABC, Generic[T]):
         self._closed = False
         self._offered = self._taken = self._dropped = self._merged = 0
         self._bytes = 0
+        # Items that fit; 0 where only their size counts.
+        self.limit = 0
+        self._bell: Bell | None = None
+
+    def ring(self, bell: Bell) -> None:
+        """From now on ring the bell whenever an item comes in, and on closing."""
+        self._bell = bell
 
     def get(self, timeout_s: float | None = None) -> T:
         """Return the next item, waiting for one if need be.
@@ -93,7 +102,7 @@ class _Channel(ABC, Generic[T]):
                 self._dropped += self._count()
                 self._clear()
                 self._bytes = 0
-            self._changed.notify_all()
+            self._notify()
 
     @property
     def is_closed(self) -> bool:
@@ -125,6 +134,11 @@ class _Channel(ABC, Generic[T]):
     @abstractmethod
     def _clear(self) -> None: ...
 
+    def _notify(self) -> None:
+        self._changed.notify_all()
+        if self._bell is not None:
+            self._bell.ring()
+
     def _take_one(self) -> T:
         item, size = self._pop()
         self._bytes -= size
@@ -132,10 +146,12 @@ class _Channel(ABC, Generic[T]):
         self._changed.notify_all()
         return item
 
-    def _admit(self, has_room: Callable[[], bool], timeout_s: float | None) -> bool:
+    def _admit(
+        self, has_room: Callable[[], bool], timeout_s: float | None, must: bool = False
+    ) -> bool:
         """Count an offer and return whether it may enter; the lock is held."""
         self._offer()
-        if self.overflow is Overflow.WAIT:
+        if must or self.overflow is Overflow.WAIT:
             self._changed.wait_for(lambda: self._closed or has_room(), timeout_s)
         if has_room() and not self._closed:
             return True
@@ -163,7 +179,7 @@ class Latest(_Channel[T]):
         if limit < 1:
             raise ValueError("A channel needs room for one item.")
         self._items: deque[T] = deque()
-        self._limit = limit
+        self.limit = limit
 
     def put(self, item: T) -> bool:
         """Leave the item as the newest one; never waits, always true.
@@ -173,11 +189,11 @@ class Latest(_Channel[T]):
         """
         with self._changed:
             self._offer()
-            if len(self._items) == self._limit:
+            if len(self._items) == self.limit:
                 self._items.popleft()
                 self._dropped += 1
             self._items.append(item)
-            self._changed.notify_all()
+            self._notify()
             return True
 
     def _count(self) -> int:
@@ -211,33 +227,53 @@ class Bounded(_Channel[T]):
         if overflow is Overflow.DROP_OLDEST:
             raise ValueError("Bounded never drops what it accepted; use Latest.")
         self._items: deque[tuple[T, int]] = deque()
-        self._limit_items = limit_items
+        self.limit = limit_items
         self._limit_bytes = limit_bytes
         self._size_of = size_of
 
-    def put(self, item: T, timeout_s: float | None = None) -> bool:
+    def put(self, item: T, timeout_s: float | None = None, *, must: bool = False) -> bool:
         """Return whether the item went in; false when refused, or when no room came in time.
+
+        An item that `must` go in waits for room even where others are refused.
 
         Raises:
             Closed: the channel was closed, before or while waiting; the item did not go in.
             ValueError: the item alone is larger than the limit.
         """
         size = 0 if self._size_of is None else self._size_of(item)
-        limit = self._limit_bytes
-        if limit is not None and size > limit:
-            raise ValueError(f"An item of {size} bytes never fits a channel of {limit}.")
+        self._check(size)
 
         def has_room() -> bool:
+            limit = self._limit_bytes
             fits = limit is None or self._bytes + size <= limit
-            return fits and len(self._items) < self._limit_items
+            return fits and len(self._items) < self.limit
 
         with self._changed:
-            if not self._admit(has_room, timeout_s):
+            if not self._admit(has_room, timeout_s, must):
                 return False
             self._items.append((item, size))
             self._bytes += size
-            self._changed.notify_all()
+            self._notify()
             return True
+
+    def room(self, size: int = 0) -> int:
+        """Return how many items still fit, if the next is of this size; 0 when that one does not.
+
+        With one thread putting, what fits now fits until it does.
+
+        Raises:
+            ValueError: an item of this size is larger than the limit.
+        """
+        self._check(size)
+        with self._changed:
+            if self._limit_bytes is not None and self._bytes + size > self._limit_bytes:
+                return 0
+            return self.limit - len(self._items)
+
+    def _check(self, size: int) -> None:
+        limit = self._limit_bytes
+        if limit is not None and size > limit:
+            raise ValueError(f"An item of {size} bytes never fits a channel of {limit}.")
 
     def _count(self) -> int:
         return len(self._items)
@@ -301,7 +337,7 @@ class KeyedLatest(_Channel[T]):
                 self._bytes -= self._items[key][1]
             self._items[key] = (item, size)
             self._bytes += size
-            self._changed.notify_all()
+            self._notify()
             return True
 
     def _count(self) -> int:

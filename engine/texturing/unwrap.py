@@ -114,6 +114,11 @@ def _collect(
     side = max(packer.width, packer.height)
     uv = np.concatenate(uvs) * (np.array([packer.width, packer.height]) / side)
     uv[:, 1] = 1 - uv[:, 1]
-    split = Mesh(mesh.vertices[source], faces, None if mesh.colors is None else mesh.colors[source])
+    split = Mesh(
+        mesh.vertices[source],
+        faces,
+        None if mesh.colors is None else mesh.colors[source],
+        None if mesh.is_observed is None else mesh.is_observed[source],
+    )
     texel_m = side / packer.texels_per_unit / size_px
     return Atlas(split, np.clip(uv, 0, 1).astype(np.float32), source, texel_m)

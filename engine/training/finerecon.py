@@ -110,7 +110,7 @@ class FineReconRecipe:
 
     def _task(self, sample: Sample, dice: torch.Generator, is_learning: bool) -> Task:
         if is_learning:
-            sample = some_views(sample, self._size.learned_views, dice)
+            sample = some_views(sample, self._learned_views(dice), dice)
         pictures = sample.pictures
         if is_learning:
             # One draw for all views of a sample.
@@ -132,6 +132,13 @@ class FineReconRecipe:
         if is_learning and self._size.is_interpolated:
             distance = _between_voxels(sample, crop, points, voxel_m)
         return Task(views, crop, points, (distance / TRUNCATION_M).clamp(-1, 1), occupied)
+
+    def _learned_views(self, dice: torch.Generator) -> int | None:
+        """Return how many views to show: a place is seen once in a scan, or thirty times."""
+        if self._size.learned_views is None:
+            return None
+        fewest, most = self._size.learned_views
+        return int(torch.randint(fewest, most + 1, (), generator=dice, device=dice.device))
 
     def _depth(self, sample: Sample, dice: torch.Generator, is_learning: bool) -> Tensor:
         found: Tensor | None = getattr(sample, "estimated", None)

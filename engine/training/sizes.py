@@ -107,7 +107,7 @@ class FineReconSize:
 
     Attributes:
         views: pictures a sample.
-        learned_views: so many of them are shown while it learns; None for all.
+        learned_views: at least and at most so many of them are shown while it learns; None for all.
         image_hw: their size; published 480x640.
         crop: voxels of the box.
         points: places supervised in it.
@@ -121,7 +121,7 @@ class FineReconSize:
     image_hw: tuple[int, int]
     crop: tuple[int, int, int]
     points: int
-    learned_views: int | None = None
+    learned_views: tuple[int, int] | None = None
     is_interpolated: bool = False
 
 
@@ -148,11 +148,11 @@ FINERECON_SIZES = {
     "small": FineReconSize(
         SMALL_FINERECON,
         Plan(Schedule(2e-3, 4_000, 100), 0.0, 10.0, 500, 1),
-        views=10,
+        views=24,
         image_hw=(192, 256),
         crop=(28, 28, 20),
         points=4_000,
-        learned_views=6,
+        learned_views=(4, 24),
     ),
     "published": FineReconSize(
         FineReconConfig(),

@@ -18,11 +18,12 @@ class Ledger:
         """Start with nothing owed to any of the named consumers."""
         self._owed: dict[str, dict[int, None]] = {name: {} for name in consumers}
 
-    def mark(self, keys: I64) -> None:
-        """Every consumer now owes these cells a look."""
+    def mark(self, keys: I64, consumer: str | None = None) -> None:
+        """Every consumer, or one alone, now owes these cells a look."""
         marked = dict.fromkeys(keys.tolist())
-        for owed in self._owed.values():
-            owed.update(marked)
+        for name, owed in self._owed.items():
+            if consumer in (None, name):
+                owed.update(marked)
 
     def take(self, consumer: str, limit: int | None = None) -> I64:
         """Return up to `limit` cells that changed, oldest first, and count them as seen."""

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class Pool:
             int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in layers.values()
         )
         self.capacity = max(2 * EVICT_AT_ONCE, memory_mb * 2**20 // self.cell_bytes)
-        self.layers: dict[str, NDArray[np.int32]] = {
+        self.layers: dict[str, NDArray[Any]] = {
             name: np.zeros((self.capacity, *shape), dtype)
             for name, (shape, dtype) in layers.items()
         }

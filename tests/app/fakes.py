@@ -4,18 +4,25 @@ import threading
 
 import numpy as np
 
+from app.fuser import FramesOnly
 from engine.core.camera import Intrinsics
+from engine.core.faults import Fault, Severity
 from engine.core.frames import Frame
 from engine.core.grid import pack
 from engine.core.news import Progress
 from engine.core.poses import Pose
 from engine.core.surface import Mesh, MeshPatch
+from engine.runtime.meters import Meters
 from engine.sources.base import SourceInfo
 
 CELL_M = 0.32
 CELLS = 12
 STEPS = 8
 CAMERA = Intrinsics(64, 48, 60, 60, 32, 24)
+
+
+class Unplugged(Fault):
+    severity = Severity.PAUSE
 
 
 def height_m(x, y):
@@ -106,8 +113,10 @@ class FakeSource:
         self.close()
 
 
-class FakeFuser:
+class FakeFuser(FramesOnly):
     """Uncovers two columns of hills around the camera with every frame."""
+
+    reach_cells = 3.5
 
     def __init__(self, before_add=lambda frame: None, finish_steps=3, error=None):
         self.before_add = before_add
@@ -118,6 +127,7 @@ class FakeFuser:
         self.patches = {}
         self.is_closed = False
         self.on_disk_mb = 0.0
+        self.meters = Meters()
 
     def add(self, frame):
         self.before_add(frame)
@@ -127,7 +137,7 @@ class FakeFuser:
         changed = []
         for cell_x in range(-CELLS, CELLS):
             for cell_y in range(-CELLS, CELLS):
-                if np.hypot(cell_x + 0.5 - x, cell_y + 0.5 - y) < 3.5:
+                if np.hypot(cell_x + 0.5 - x, cell_y + 0.5 - y) < self.reach_cells:
                     changed.append(patch_at(cell_x, cell_y, frame.index))
         self.patches |= {patch.key: patch for patch in changed}
         return changed

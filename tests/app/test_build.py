@@ -35,6 +35,6 @@ def test_a_recording_waits_for_later_views_and_a_camera_does_not(is_live):
     )
     fuser = make_fuser(Settings(), info)
     try:
-        assert (fuser._keyframe_depth._ahead == 0) is is_live
+        assert (fuser._keyframe_depth._walk._ahead == 0) is is_live
     finally:
         fuser.close()

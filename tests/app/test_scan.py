@@ -1,4 +1,3 @@
-import dataclasses
 import pickle
 import threading
 import time
@@ -6,82 +5,13 @@ import time
 import numpy as np
 import pytest
 
-from app.preview import preview
-from app.scan import FRAMES_AHEAD, NotNow, ScanController
-from engine.core.faults import BadFrame, BadInput, Fault, Severity
+from app.fuser import NotNow
+from app.mailboxes import FRAMES_AHEAD, LIVE_FRAMES_AHEAD
+from app.scan import ScanController
+from engine.core.faults import BadFrame, BadInput
 from engine.core.news import ScanState
-from engine.core.poses import Pose
-from tests.app.fakes import FakeFuser, FakeSource, frame_at
-
-WAIT_S = 10.0
-FINAL = {ScanState.DONE, ScanState.FAILED, ScanState.ABORTED}
-
-
-class Unplugged(Fault):
-    severity = Severity.PAUSE
-
-
-class Viewer:
-    """Polls as a window would, and remembers everything it was told."""
-
-    def __init__(self, scan):
-        self.scan = scan
-        self.states, self.tracks, self.stats, self.faults = [], [], [], []
-        self.progress, self.patches = [], {}
-        self.revisions_went_back = 0
-
-    def look(self):
-        news = self.scan.poll()
-        if not self.states or self.states[-1] is not news.state:
-            self.states.append(news.state)
-        self.tracks += [news.track] if news.track else []
-        self.stats += [news.stats] if news.stats else []
-        self.progress += [news.progress] if news.progress else []
-        self.faults += news.faults
-        for patch in news.patches:
-            old = self.patches.get(patch.key)
-            self.revisions_went_back += old is not None and old.revision > patch.revision
-            self.patches[patch.key] = patch
-        return news
-
-    def until(self, wanted):
-        end = time.monotonic() + WAIT_S
-        while time.monotonic() < end:
-            news = self.look()
-            if wanted(news):
-                return
-            time.sleep(0.002)
-        raise AssertionError(f"never came; states {self.states}, faults {self.faults}")
-
-    def until_over(self):
-        self.until(lambda news: news.state in FINAL)
-        self.look()
-
-
-@pytest.fixture
-def scan_of():
-    """Makes controllers, and demands that none leaves a thread behind."""
-    before = set(threading.enumerate())
-    made = []
-
-    def make(source=None, fuser=None):
-        box = []
-
-        def make_fuser(info):
-            box.append(fuser if fuser is not None else FakeFuser())
-            box[-1].threads = {threading.current_thread().name}
-            return box[-1]
-
-        scan = ScanController(source or FakeSource(), make_fuser)
-        scan.fuser = box
-        made.append(scan)
-        return scan
-
-    yield make
-    for scan in made:
-        assert scan.abort() == ()
-        assert all(fuser.is_closed for fuser in scan.fuser)
-    assert set(threading.enumerate()) == before
+from tests.app.fakes import FakeFuser, FakeSource, Unplugged
+from tests.app.viewer import FINAL, WAIT_S, Viewer
 
 
 def test_a_recording_is_fused_whole_and_finished(scan_of):
@@ -108,7 +38,7 @@ def test_a_recording_is_fused_whole_and_finished(scan_of):
     assert last.frames_per_second > 0
     assert viewer.progress
     assert viewer.faults == []
-    assert scan.meters.timings()["fuse"].count == 40
+    assert scan.meters.timings()["frame"].count == 40
 
 
 def test_each_thread_owns_its_things(scan_of):
@@ -232,9 +162,9 @@ def test_a_camera_does_not_wait_and_its_losses_are_counted(scan_of):
     viewer.until(lambda news: news.state is ScanState.FINISHING)
     all_shot.set()
     viewer.until_over()
-    assert scan.fuser[0].added == [0, 28, 29]
+    assert scan.fuser[0].added == [0, *range(30 - LIVE_FRAMES_AHEAD, 30)]
     assert viewer.stats[-1].frames_read == 30
-    assert viewer.stats[-1].dropped == 27
+    assert viewer.stats[-1].dropped == 29 - LIVE_FRAMES_AHEAD
 
 
 def test_pause_holds_a_recording_and_resume_loses_nothing(scan_of):
@@ -263,8 +193,11 @@ def test_a_paused_camera_shows_its_picture_but_fuses_nothing(scan_of):
     scan.start()
     viewer.until(lambda news: len(viewer.tracks) > 3)
     scan.pause()
-    time.sleep(0.05)
-    viewer.look()
+    paused_at = viewer.tracks[-1].index
+    viewer.until(lambda news: viewer.tracks[-1].index > paused_at + 2)
+    frames = scan._boxes.frames
+    viewer.until(lambda news: frames.counters().waiting == 0)
+    viewer.until(lambda news: frames.counters().taken == len(scan.fuser[0].added))
     fused, seen = len(scan.fuser[0].added), viewer.tracks[-1].index
     viewer.until(lambda news: viewer.tracks[-1].index > seen + 5)
     assert len(scan.fuser[0].added) == fused
@@ -280,7 +213,7 @@ def test_finish_drains_what_was_read(scan_of):
     viewer = Viewer(scan)
     scan.start()
     gate.release()
-    viewer.until(lambda news: scan._frames.counters().waiting == FRAMES_AHEAD)
+    viewer.until(lambda news: scan._boxes.frames.counters().waiting == FRAMES_AHEAD)
     scan.finish()
     for _ in range(50):
         gate.release()
@@ -317,16 +250,35 @@ def test_abort_ends_at_once_and_leaves_no_thread(scan_of, is_live):
 
 
 def test_abort_while_the_window_takes_no_patches(scan_of, monkeypatch):
-    monkeypatch.setattr("app.scan.PATCHES_LIMIT_BYTES", 30_000)
+    monkeypatch.setattr("app.mailboxes.PATCHES_LIMIT_BYTES", 30_000)
     scan = scan_of(FakeSource(count=100))
     scan.start()
     end = time.monotonic() + WAIT_S
-    while scan._patches.counters().waiting_bytes < 20_000 and time.monotonic() < end:
+    while scan._boxes.patches.counters().waiting_bytes < 20_000 and time.monotonic() < end:
         time.sleep(0.002)
     time.sleep(0.05)
     assert len(scan.fuser[0].added) < 3
     assert scan.abort() == ()
     assert scan.state is ScanState.ABORTED
+
+
+def test_a_window_that_was_away_is_shown_what_a_camera_saw_meanwhile(scan_of, monkeypatch):
+    monkeypatch.setattr("app.mailboxes.PATCHES_LIMIT_BYTES", 30_000)
+    source = FakeSource(count=100_000, is_live=True, gate=lambda: time.sleep(0.002))
+    scan = scan_of(source)
+    scan.start()
+    end = time.monotonic() + WAIT_S
+    while scan._boxes.patches.counters().dropped < 50 and time.monotonic() < end:
+        time.sleep(0.002)
+    scan.pause()
+    viewer = Viewer(scan)
+    fuser = scan.fuser[0]
+    viewer.until(
+        lambda news: (
+            {key: patch.revision for key, patch in viewer.patches.items()}
+            == {key: patch.revision for key, patch in fuser.patches.items()}
+        )
+    )
 
 
 def test_abort_during_finishing(scan_of):
@@ -427,32 +379,3 @@ def test_all_news_can_travel_to_another_process(scan_of):
     assert again.stats == news.stats
     assert np.array_equal(again.patches[0].vertices, news.patches[0].vertices)
     assert again.track.T_world_cam == news.track.T_world_cam
-
-
-def test_the_preview_is_small_and_tints_unknown_depth():
-    frame = frame_at(0, 10)
-    picture = preview(frame, width_px=32)
-    assert picture.shape == (24, 32, 3)
-    plain = frame.color[::2, ::2]
-    assert np.array_equal(picture[4:], plain[4:])
-    assert (picture[:4, :, 0] >= 127).all()
-
-
-def test_the_preview_finds_depth_of_a_second_camera_where_it_falls():
-    beside = Pose.from_parts(np.eye(3), [0.4, 0, 0])
-    frame = frame_at(0, 10)
-    frame = dataclasses.replace(frame, depth_m=np.full_like(frame.depth_m, 1.0), T_cam_depth=beside)
-    tinted = (preview(frame, width_px=64) != frame.color).any(axis=2)
-    # The depth camera sits 40 cm to the right: at one metre, that is 24 of 64 pixels.
-    assert tinted[:, :16].all()
-    assert not tinted[:, 32:].any()
-
-
-def test_the_preview_of_a_frame_without_colour_shows_near_bright_and_unknown_apart():
-    frame = frame_at(0, 10)
-    depth = np.full_like(frame.depth_m, 1.0)
-    depth[:, 32:], depth[:10] = 4.0, 0.0
-    picture = preview(dataclasses.replace(frame, color=None, depth_m=depth), width_px=64)
-    assert picture[20, 10, 0] > picture[20, 50, 0] + 50
-    assert picture[0, 0, 0] > picture[0, 0, 2]
-    assert preview(dataclasses.replace(frame, color=None, depth_m=None)) is None

@@ -15,7 +15,7 @@ from engine.archive.layout import JOURNAL, MANIFEST, read_manifest
 from engine.archive.recover import recover
 from engine.core.camera import Intrinsics
 from engine.core.faults import BadInput, CannotWrite
-from engine.core.frames import Frame
+from engine.core.frames import Frame, PoseUpdate
 from engine.core.poses import Pose
 from engine.sources.detect import detect, open_source
 from tests.sources.boxroom import BoxRoom
@@ -177,6 +177,109 @@ def test_killing_the_writer_loses_at_most_the_last_frame(tmp_path: Path) -> None
     assert told <= len(frames) <= told + 1
 
 
+def moved_on(frames: list[Frame], forward_m: float) -> dict[int, Pose | None]:
+    """Return poses a bit farther along x."""
+    step = Pose.from_parts(np.eye(3), (forward_m, 0, 0))
+    return {frame.index: step @ frame.T_world_cam for frame in frames}
+
+
+def poses_of(folder: Path) -> dict[int, list[float]]:
+    found = recover(folder)
+    return {entry.index: list(entry.T_world_cam) for entry in found.entries}
+
+
+def numbers(poses: dict[int, Pose | None]) -> dict[int, list[float]]:
+    return {i: pose.matrix.ravel().tolist() for i, pose in poses.items() if pose is not None}
+
+
+def test_corrected_poses_are_those_that_come_back(tmp_path: Path) -> None:
+    frames = box_frames(6)
+    first, second = moved_on(frames[:4], 0.1), moved_on(frames[2:3], 0.7)
+    with ArchiveWriter(tmp_path / "scan") as writer:
+        for frame in frames[:4]:
+            writer.add(frame)
+        writer.move(PoseUpdate({**first, 3: None, 5: None, 77: None}, "loop closed"))
+        writer.move(PoseUpdate(second, "again"))
+        for frame in frames[4:]:
+            writer.add(frame)  # 5 comes after the line that names it
+        expected = numbers({**first, **second, 3: None, **moved_on(frames[4:], 0)})
+        assert poses_of(tmp_path / "scan") == expected
+        writer.move(PoseUpdate({0: None}, "undone"))
+        assert writer.frame_count == 6
+    after = read(tmp_path / "scan")
+    assert [frame.t_ns for frame in after] == [frames[i].t_ns for i in (1, 2, 4, 5)]
+    for frame, right in zip(after, (first[1], second[2]), strict=False):
+        np.testing.assert_allclose(frame.T_world_cam.matrix, right.matrix, atol=1e-14)
+    notes = open_source(str(tmp_path / "scan")).describe().notes
+    assert "Frames taken back while scanning and left out: 2." in notes
+    assert not any("still in the journal" in note for note in notes)
+
+
+def test_a_frame_that_was_taken_back_may_come_again(tmp_path: Path) -> None:
+    (frame,) = box_frames(1)
+    again = replace(frame, t_ns=frame.t_ns + 10**9)
+    with ArchiveWriter(tmp_path / "scan") as writer:
+        writer.add(frame)
+        writer.move(PoseUpdate({frame.index: None}, "undone"))
+        writer.add(again)
+    assert [entry.t_ns for entry in recover(tmp_path / "scan").entries] == [again.t_ns]
+
+
+def test_a_torn_correction_is_none(tmp_path: Path) -> None:
+    frames = box_frames(3)
+    with ArchiveWriter(tmp_path / "scan") as writer:
+        add_all(writer, frames)
+        writer.move(PoseUpdate({0: None, **moved_on(frames[1:], 0.2)}, "loop closed"))
+    journal = tmp_path / "scan" / JOURNAL
+    whole = journal.read_bytes()
+    last = whole.rstrip(b"\n").rfind(b"\n") + 1
+    for end in range(last, len(whole) + 1, 5):
+        journal.write_bytes(whole[:end])
+        is_whole = end >= len(whole) - 1
+        expected = moved_on(frames[1:], 0.2) if is_whole else moved_on(frames, 0)
+        assert poses_of(tmp_path / "scan") == numbers(expected)
+        torn = any("cut off" in note for note in recover(tmp_path / "scan").notes)
+        assert torn == (last < end and not is_whole)
+
+
+def test_only_corrections_need_a_newer_program(tmp_path: Path) -> None:
+    frames = box_frames(2)
+    with ArchiveWriter(tmp_path / "scan") as writer:
+        add_all(writer, frames)
+        assert read_manifest(tmp_path / "scan").version == 1
+        writer.move(PoseUpdate({0: None}, "undone"))
+        assert read_manifest(tmp_path / "scan").version == 2
+    closed = read_manifest(tmp_path / "scan")
+    assert (closed.version, closed.frame_count) == (2, 2)
+
+
+def test_corrections_that_cannot_be_written_change_nothing(tmp_path: Path) -> None:
+    frames = box_frames(2)
+    writer = ArchiveWriter(tmp_path / "scan")
+    add_all(writer, frames)
+    with pytest.raises(BadInput, match="holds NaN or infinity"):
+        writer.move(PoseUpdate({0: None, 1: Pose(np.full((4, 4), np.nan))}, "bad"))
+    assert read_manifest(tmp_path / "scan").version == 1
+    writer._journal = ShortFile(writer._journal, 100)
+    with pytest.raises(CannotWrite, match="No space left"):
+        writer.move(PoseUpdate({0: None, **moved_on(frames[1:], 0.2)}, "loop closed"))
+    assert poses_of(tmp_path / "scan") == numbers(moved_on(frames, 0))
+    writer._journal.room = 10**9
+    writer.move(PoseUpdate({0: None}, "undone"))
+    writer.close()
+    assert poses_of(tmp_path / "scan") == numbers(moved_on(frames[1:], 0))
+    with pytest.raises(CannotWrite, match="closed already"):
+        writer.move(PoseUpdate({1: None}, "late"))
+
+
+def test_a_scan_of_which_every_frame_was_taken_back_holds_none(tmp_path: Path) -> None:
+    with ArchiveWriter(tmp_path / "scan") as writer:
+        writer.add(box_frames(1)[0])
+        writer.move(PoseUpdate({0: None}, "undone"))
+    with pytest.raises(BadInput, match="holds no frame"):
+        open_source(str(tmp_path / "scan"))
+
+
 def add_all(writer: ArchiveWriter, frames: list[Frame]) -> None:
     for frame in frames:
         writer.add(frame)
@@ -273,7 +376,8 @@ def test_manifests_that_cannot_be_read(tmp_path: Path) -> None:
     folder = written(tmp_path / "scan", box_frames(1))
     content = json.loads((folder / MANIFEST).read_text())
     cases = [
-        ({**content, "version": 2}, "format version 2; this program reads 1"),
+        ({**content, "version": 3}, "format version 3; this program reads 1 to 2"),
+        ({**content, "version": "1"}, "format version 1; this"),
         ({**content, "depth_unit_m": 7}, "is damaged"),
         ({**content, "surprise": 1}, "is damaged"),
     ]

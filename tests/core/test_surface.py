@@ -68,3 +68,11 @@ def test_a_texture_needs_one_uv_a_vertex():
     for uv in (np.zeros((7, 2), np.float32), np.zeros((8, 3), np.float32)):
         with pytest.raises(BadInput, match="one uv"):
             TexturedMesh(box(), uv, picture)
+
+
+@pytest.mark.parametrize("flags", [np.ones(2, bool), np.ones((3, 1), bool), np.ones(3, np.uint8)])
+def test_a_mesh_knows_of_every_vertex_whether_it_was_observed_or_of_none(flags):
+    corners, face = np.eye(3, dtype=np.float32), np.array([[0, 1, 2]], np.int32)
+    assert Mesh(corners, face, None, np.array([True, False, True])).is_observed.sum() == 2
+    with pytest.raises(BadInput, match="every vertex whether it was observed"):
+        Mesh(corners, face, None, flags)

@@ -132,7 +132,7 @@ def test_a_turn_on_the_spot_gives_nothing_to_compare_with(can_wait):
 def test_a_long_walk_holds_few_photographs(can_wait):
     stream = KeyframeDepth(Asked(), can_wait)
     came = [f.index for i in range(80) for f in stream.offer(frame(i, 0.15 * i))]
-    assert len(stream._held) == RULE.buffer_size
+    assert len(stream._walk._held) == RULE.buffer_size
     came += [f.index for f in stream.flush()]
     assert came == list(range(0 if can_wait else 1, 80))
 

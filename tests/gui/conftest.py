@@ -6,9 +6,12 @@ import threading
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QMessageBox
 
+from tests.gui.user import WAIT_MS
 from ui import theme
+from ui.window import MainWindow
 
 
 def _why_not():
@@ -61,3 +64,31 @@ def nothing_left_behind(dressed, capfd, qtlog):
     # pyqtgraph prints what goes wrong while painting and carries on.
     out, err = capfd.readouterr()
     assert "Error while drawing" not in out + err
+
+
+@pytest.fixture
+def window_of(dressed, monkeypatch):
+    """Make windows for studios; they and their scans end with the test."""
+
+    def not_expected(*given):
+        # A real one would wait for a user for ever.
+        raise AssertionError(f"The window asks: {given[1]}")
+
+    monkeypatch.setattr(QMessageBox, "question", not_expected)
+    made = []
+
+    def make(studio):
+        window = MainWindow(studio)
+        made.append((window, studio))
+        window.show()
+        window.activateWindow()
+        assert QTest.qWaitForWindowActive(window, WAIT_MS)
+        return window
+
+    yield make
+    yes = QMessageBox.StandardButton.Yes
+    monkeypatch.setattr(QMessageBox, "question", lambda *given: yes)
+    for window, studio in made:
+        window.close()
+        window.deleteLater()
+        studio.close()

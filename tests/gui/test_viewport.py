@@ -1,6 +1,7 @@
 """What the 3D view draws, judged by its pixels."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 from engine.core.news import ScanNews, ScanState, TrackView
 from engine.core.surface import Mesh, TexturedMesh
 from tests.app.fakes import patch_at, pose_at
+from ui.gl.guessed import Guessed
 from ui.gl.viewport import Viewport, opengl_works
 
 WAIT_MS = 10_000
@@ -218,3 +220,85 @@ def test_qt_keeps_count_of_what_it_is_lent(dressed):
         label.setText("again")
     assert abs(sys.getrefcount(None) - before) < 100, "use PySide6-Essentials 6.11.3"
     label.deleteLater()
+
+
+def guessed_hills():
+    """Return sixteen bricks of sand; where y is below zero nobody measured depth."""
+    patches = [patch_at(x, y, 0) for x in range(-2, 2) for y in range(-2, 2)]
+    return [replace(p, is_observed=p.vertices[:, 1] > -1e-6) for p in patches]
+
+
+def look_down(view):
+    view.reset_view()  # and stay there while pages are drawn
+    view.gl.setCameraParams(elevation=89, azimuth=0, distance=3)
+    view.gl.opts["center"] *= 0
+
+
+def bluish(shot):
+    tall = shot.astype(int)
+    return (tall[..., 2] - tall[..., :2].max(axis=2) > 30).sum()
+
+
+def sandy(shot):
+    tall = shot.astype(int)
+    return ((tall[..., 0] > 80) & (tall[..., 0] - tall[..., 2] > 15)).sum()
+
+
+def test_guessed_surface_is_shown_tinted_or_hidden(view):
+    hills = guessed_hills()
+    view.absorb(news(hills))
+    drain(view)
+    look_down(view)
+    shown = picture(view)
+    faces = view.pages.face_count
+    view.set_guessed(Guessed.TINT)
+    drain(view)
+    tinted = picture(view)
+    assert view.pages.face_count == faces
+    view.set_guessed(Guessed.HIDE)
+    drain(view)
+    hidden = picture(view)
+    left = sum(p.is_observed[p.faces].any(axis=1).sum() for p in hills)
+    assert view.pages.face_count == left < 0.6 * faces
+    assert bluish(tinted) > 5000 > 500 > bluish(shown)
+    # Half of it; faces with one observed corner are shown.
+    assert sandy(tinted) == pytest.approx(sandy(shown) / 2, rel=0.2)
+    assert sandy(hidden) == pytest.approx(sandy(shown) / 2, rel=0.2)
+    assert bluish(hidden) < 500
+    view.set_guessed(Guessed.SHOW)
+    drain(view)
+    assert np.array_equal(picture(view), shown)
+
+
+@pytest.mark.parametrize("is_textured", [False, True])
+def test_the_finished_mesh_follows_the_choice_and_pages_stay_hidden(view, is_textured):
+    hills = guessed_hills()
+    view.absorb(news(hills))
+    drain(view)
+    mesh = joined(hills)
+    uv = (mesh.vertices[:, :2] - mesh.vertices[:, :2].min(axis=0)) / 1.28
+    sand = np.full((8, 8, 3), (200, 170, 120), np.uint8)
+    view.show_result(TexturedMesh(mesh, uv, sand) if is_textured else mesh)
+    look_down(view)
+    shown = picture(view)
+    view.set_guessed(Guessed.TINT)
+    drain(view)
+    assert bluish(picture(view)) > 5000
+    view.set_guessed(Guessed.HIDE)
+    drain(view)
+    hidden = picture(view)
+    assert sandy(hidden) == pytest.approx(sandy(shown) / 2, rel=0.2)
+    assert bluish(hidden) < 500
+    view.set_guessed(Guessed.SHOW)
+    assert np.array_equal(picture(view), shown)
+
+
+def joined(patches):
+    starts = np.cumsum([0, *(len(p.vertices) for p in patches[:-1])])
+    faces = np.concatenate([p.faces + s for p, s in zip(patches, starts, strict=True)])
+    return Mesh(
+        np.concatenate([p.vertices for p in patches]),
+        faces.astype(np.int32),
+        np.concatenate([p.colors for p in patches]),
+        np.concatenate([p.is_observed for p in patches]),
+    )

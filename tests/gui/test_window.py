@@ -1,128 +1,20 @@
 """A scripted user before the real window, with a fake source, fuser and exporter behind it."""
 
 import threading
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QImage
+from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
 
-from app.jobs import Task
-from app.scan import ScanController
 from engine.core.faults import BadInput, CannotWrite
-from engine.core.news import FaultNews, Progress, ScanState
+from engine.core.news import FaultNews, ScanState
 from tests.app.fakes import FakeFuser, FakeSource
-from ui.ports import Choice
-from ui.window import MainWindow
-
-WAIT_MS = 15_000
-
-
-class FakeStudio:
-    """Opens the sand hills whatever is asked for, and writes a line of text as a mesh."""
-
-    demo = "synthetic:hills"
-    formats = (Choice("glb", "glTF", "Everything."), Choice("stl", "STL", "Shape only."))
-    targets = (Choice("finescan", "As scanned", "Metres."), Choice("print", "Print", "mm."))
-
-    def __init__(self, source=None, open_fault=None, export_fault=None, pace_s=0.02):
-        self.source = source or FakeSource(count=60)
-        self.open_fault = open_fault
-        self.export_fault = export_fault
-        self.pace_s = pace_s
-        self.opened = []
-        self.exports = []
-        self.hold_export = False
-        self.tasks = []
-        self.scans = []
-        self.make_fuser = FakeFuser
-
-    def open(self, spec):
-        self.opened.append(spec)
-
-        def job():
-            yield Progress("Looking", 0)
-            if self.open_fault:
-                raise self.open_fault
-            scan = ScanController(
-                self.source, lambda info: self.make_fuser(lambda frame: time.sleep(self.pace_s))
-            )
-            self.scans.append(scan)
-            return scan
-
-        return self._kept(Task("open", job(), ScanController.abort))
-
-    def export(self, mesh, path, format_name, target_name):
-        def job():
-            yield Progress("write", 0, 2)
-            while self.hold_export:
-                yield Progress("write", 1, 2)
-                time.sleep(0.005)
-            if self.export_fault:
-                raise self.export_fault
-            path.write_text(f"{len(mesh.faces)} faces")
-            self.exports.append((path, format_name, target_name, len(mesh.faces)))
-            return f"Wrote {path.name}."
-
-        return self._kept(Task("export", job()))
-
-    def _kept(self, task):
-        self.tasks.append(task)
-        return task
-
-    def close(self):
-        for task in self.tasks:
-            task.cancel()
-            assert task.join(5)
-        assert not [name for scan in self.scans for name in scan.abort()]
-
-
-@pytest.fixture
-def window_of(qtbot, monkeypatch):
-    made = []
-
-    def make(studio):
-        window = MainWindow(studio)
-        qtbot.addWidget(window)
-        made.append((window, studio))
-        window.show()
-        window.activateWindow()
-        assert QTest.qWaitForWindowActive(window, WAIT_MS)
-        return window
-
-    yield make
-    monkeypatch.setattr(
-        QMessageBox, "question", lambda *given: QMessageBox.StandardButton.Yes, raising=True
-    )
-    for window, studio in made:
-        window.close()
-        studio.close()
-
-
-def open_demo(qtbot, window):
-    QTest.mouseClick(window.start.demo_button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: window.scan is not None, timeout=WAIT_MS)
-    return window.scan
-
-
-def state_is(qtbot, scan, state):
-    qtbot.waitUntil(lambda: scan.state_text() == state, timeout=WAIT_MS)
-
-
-def press_space(window):
-    QTest.keyClick(window, Qt.Key.Key_Space)
-
-
-def picture_of(widget, path):
-    """Return a screenshot (h, w, 3) and keep it as a file."""
-    image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
-    assert image.save(str(path))
-    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1)
-    return rows[:, : image.width() * 3].reshape(image.height(), image.width(), 3)
+from tests.gui.user import WAIT_MS, FakeStudio, open_demo, picture_of, press_space, state_is
 
 
 def test_a_user_scans_pauses_finishes_and_exports(qtbot, window_of, tmp_path, monkeypatch):
@@ -259,7 +151,7 @@ def test_an_export_can_be_cancelled_and_its_failure_is_told(
     dialog = window.dialog
     studio.hold_export = True
     dialog.begin()
-    qtbot.waitUntil(lambda: dialog.says.text().startswith("Write ·"), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: dialog.says.text().startswith("Writing ·"), timeout=WAIT_MS)
     dialog.close()
     assert window.dialog is dialog
     qtbot.waitUntil(lambda: dialog.says.text().startswith("Stopped"), timeout=WAIT_MS)
@@ -332,7 +224,12 @@ def test_scanning_another_starts_afresh(qtbot, window_of):
         scan = open_demo(qtbot, window)
         press_space(window)
         state_is(qtbot, scan, "Done")
-        qtbot.waitUntil(lambda s=scan: s.view.pages.uploaded_vertices() > 0, timeout=WAIT_MS)
+        # Drawn in every window, not only in the first one of the process.
+        result = scan.view.result_item
+        qtbot.waitUntil(
+            lambda r=result: r.vertexes is not None and r.m_vbo_position.isCreated(),
+            timeout=WAIT_MS,
+        )
         QTest.mouseClick(scan.another_button, Qt.MouseButton.LeftButton)
         assert window.scan is None
         assert window.start.isVisible()
@@ -355,3 +252,44 @@ def test_the_buttons_have_names_for_screen_readers(qtbot, window_of):
     assert scan.view.gl.accessibleName()
     state = [w for w in scan.findChildren(type(scan._state)) if w.text() == "Ready"]
     assert state[0].fontMetrics().height() >= 24
+
+
+class Guesser(FakeFuser):
+    """Hills of which nobody measured what lies on the far side of x = 0."""
+
+    def add(self, frame):
+        return [replace(p, is_observed=p.vertices[:, 0] > 0) for p in super().add(frame)]
+
+
+def test_guessed_surface_is_tinted_and_hidden_with_the_keyboard_alone(
+    qtbot, window_of, tmp_path, monkeypatch
+):
+    yes = QMessageBox.StandardButton.Yes
+    monkeypatch.setattr(QMessageBox, "question", lambda *given: yes)
+    studio = FakeStudio(FakeSource(count=300))
+    studio.make_fuser = Guesser
+    window = window_of(studio)
+    scan = open_demo(qtbot, window)
+    box = scan.guessed_box
+    assert box.accessibleName() == "Guessed surface"
+    assert "no depth was measured" in box.toolTip()
+    press_space(window)
+    pages = scan.view.pages
+    qtbot.waitUntil(lambda: pages.face_count > 9_000, timeout=WAIT_MS)
+    press_space(window)
+    state_is(qtbot, scan, "Paused")
+    QTest.keyClick(window, Qt.Key.Key_G, Qt.KeyboardModifier.AltModifier)
+    qtbot.waitUntil(box.hasFocus, timeout=WAIT_MS)
+    QTest.keyClick(box, Qt.Key.Key_Down)
+    assert box.currentText() == "Tint"
+    qtbot.waitUntil(lambda: not pages.book.has_dirty, timeout=WAIT_MS)
+    qtbot.wait(200)
+    shot = picture_of(window, tmp_path / "tinted.png").astype(int)
+    side = scan.view.mapTo(window, scan.view.rect().topLeft()).x()
+    view = shot[:, side:]
+    assert (view[..., 2] - view[..., :2].max(axis=2) > 40).sum() > 2000
+    before = pages.face_count
+    assert before > 9_000
+    QTest.keyClick(box, Qt.Key.Key_Down)
+    assert box.currentText() == "Hide"
+    qtbot.waitUntil(lambda: 0 < pages.face_count < 0.95 * before, timeout=WAIT_MS)

@@ -17,7 +17,11 @@ RULE = Rule(0.02, 0.08, inverse_square=True)
 def empty_layers(count: int) -> Layers:
     brick = (count, BRICK_VOXELS, BRICK_VOXELS, BRICK_VOXELS)
     return Layers(
-        np.zeros(brick, np.int32), np.zeros(brick, np.int32), np.zeros((*brick, 4), np.int32)
+        np.zeros(brick, np.int32),
+        np.zeros(brick, np.int32),
+        np.zeros((*brick, 4), np.int32),
+        np.zeros(brick, np.int16),
+        np.zeros(count, bool),
     )
 
 

@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 
 from engine.core.grid import BRICK_VOXELS
-from engine.kernels.integrate import Layers
-from engine.kernels.marching import EDGE_START, case_table, extract
+from engine.kernels.integrate import ABSENT, REFINED_ONE, TSDF_ONE, WEIGHT_ONE, Layers
+from engine.kernels.marching import EDGE_START, UNSEEN, case_table, extract
 
 CORNERS = np.array([[c & 1, c >> 1 & 1, c >> 2 & 1] for c in range(8)], float)
 
@@ -41,14 +42,71 @@ def test_single_corner_faces_away_from_the_inside():
         assert np.cross(b - a, c - a) @ (a - CORNERS[corner]) > 0
 
 
+SHAPE = (1, *(BRICK_VOXELS,) * 3)
+ALONE = np.array([[0, -1, -1, -1, -1, -1, -1, -1]], np.int32)
+
+
+def floor(weight=10):
+    """Return one brick that is free below z = 7.5 voxels and solid above, and silent networks."""
+    tsdf = np.where(np.arange(16) < 8, 100, -100).astype(np.int32) * np.ones(SHAPE, np.int32)
+    return Layers(
+        tsdf,
+        np.full(SHAPE, weight, np.int32),
+        np.zeros((*SHAPE, 4), np.int32),
+        np.zeros(SHAPE, np.int16),
+        np.zeros(1, bool),
+    )
+
+
 def test_no_surface_without_known_corners():
-    shape = (1, *(BRICK_VOXELS,) * 3)
-    tsdf = np.where(np.arange(16) < 8, 100, -100).astype(np.int32) * np.ones(shape, np.int32)
-    layers = Layers(tsdf, np.full(shape, 10, np.int32), np.zeros((*shape, 4), np.int32))
-    slots = np.array([[0, -1, -1, -1, -1, -1, -1, -1]], np.int32)
-    cells = np.zeros((1, 3), np.int32)
+    layers, slots, cells = floor(), ALONE, np.zeros((1, 3), np.int32)
     (piece,) = extract(layers, slots, cells, 0.02, min_weight=5)
     assert piece.face_count[0] == 2 * 15 * 15
     assert np.allclose(piece.vertices[:, 2], 7.5 * 0.02)
     (nothing,) = extract(layers, slots, cells, 0.02, min_weight=11)
     assert len(nothing.faces) == 0
+
+
+def meshed(layers, **more):
+    (piece,) = extract(layers, ALONE, np.zeros((1, 3), np.int32), 1.0, 5, **more)
+    return piece
+
+
+def test_an_edge_between_the_said_and_the_measured_speaks_one_unit():
+    layers = floor(weight=WEIGHT_ONE)
+    # Measured: a quarter of a truncation in front. Said: half a truncation behind.
+    layers.tsdf[..., :8] = TSDF_ONE // 4
+    layers.refined[..., 8:] = -(REFINED_ONE + 1) // 2
+    layers.is_refined[:] = True
+    piece = meshed(layers)
+    assert piece.vertices[:, 2] == pytest.approx(7 + 1 / 3, abs=1e-4)
+    assert not piece.is_refined[0]
+    layers.refined[..., :8] = REFINED_ONE // 4
+    assert meshed(layers).vertices[:, 2] == pytest.approx(7 + 1 / 3, abs=1e-4)
+    assert meshed(layers).is_refined[0]
+
+
+def test_absent_samples_take_their_cells_and_no_others():
+    layers = floor()
+    layers.is_refined[:] = True
+    layers.refined[0, 4, 5, :] = ABSENT
+    assert meshed(layers).face_count[0] == 2 * (15 * 15 - 4)
+    layers.refined[0, :, :, 0] = ABSENT  # far from the surface
+    assert meshed(layers).face_count[0] == 2 * (15 * 15 - 4)
+
+
+def test_what_is_said_needs_no_weight_and_has_no_colour():
+    layers = floor(weight=0)
+    layers.refined[:] = np.where(np.arange(16) < 3, 900, -300)
+    assert len(meshed(layers).faces) == 0  # unless the brick is marked, nobody looks
+    layers.is_refined[:] = True
+    piece = meshed(layers)
+    assert piece.face_count[0] == 2 * 15 * 15
+    assert piece.vertices[:, 2] == pytest.approx(2.75, abs=1e-4)
+    assert not piece.is_observed.any()
+    assert (piece.colors == UNSEEN).all()
+
+
+@pytest.mark.parametrize(("near", "is_near"), [(9.9, False), (10.1, True)])
+def test_a_vertex_is_observed_where_the_measured_surface_is_near(near, is_near):
+    assert (meshed(floor(), near=near).is_observed == is_near).all()

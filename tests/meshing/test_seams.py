@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -92,3 +94,13 @@ def test_a_missing_brick_leaves_its_hole_and_no_other(ball):
 def test_nothing_and_empty_patches_weld_to_an_empty_mesh():
     assert weld([]).is_empty
     assert weld([empty_patch(5, 1), empty_patch(4, 1)]).is_empty
+
+
+def test_what_was_observed_is_known_of_the_whole_as_soon_as_of_a_part(ball):
+    plain = [replace(patch, is_observed=None) for patch in ball]
+    assert weld(plain).is_observed is None
+    below = [replace(patch, is_observed=patch.vertices[:, 2] < 0) for patch in ball]
+    mesh = weld(below)
+    assert np.array_equal(mesh.is_observed, mesh.vertices[:, 2] < 0)
+    mixed = weld([below[0], *plain[1:]])
+    assert 0 < (~mixed.is_observed).sum() <= len(below[0].vertices)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import trimesh
@@ -160,3 +162,15 @@ def test_new_vertices_lie_on_the_old_surface():
     fewer = simplify(mesh, 800)
     away = cKDTree(mesh.vertices).query(fewer.vertices)[0]
     assert away.max() < 0.03
+
+
+def test_tidying_keeps_what_was_observed():
+    mesh = sheet()
+    marked = replace(mesh, is_observed=mesh.vertices[:, 0] > 0.5)
+    centers = mesh.vertices[mesh.faces].mean(axis=1)
+    gap = np.abs(centers[:, 0] - 0.4) < 0.05
+    holed = replace(marked, faces=mesh.faces[~gap])
+    for tidy in (remove_islands(holed, 800), fill_holes(holed, 20)):
+        assert np.array_equal(tidy.is_observed, tidy.vertices[:, 0] > 0.5)
+    assert len(remove_islands(holed, 800).vertices) < len(mesh.vertices)
+    assert simplify(marked, 500).is_observed is None

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from engine.core.camera import lift
 from engine.core.faults import BadInput
 from engine.recon.bounds import BORDER_M, EVERY_PIXEL, bounds
-from engine.recon.lattice import Lattice, lattice_between
+from engine.recon.lattice import Lattice, aligned, lattice_between, part_of_world
 from engine.recon.views import depth_view
 from tests.scenes import orbit
 
@@ -76,3 +76,33 @@ def test_bounds_without_depth_in_range_are_refused():
     view = depth_view(frame.depth_m, frame.depth_intrinsics, frame.T_world_depth)
     with pytest.raises(BadInput, match=r"between 0 and 0\.2 m"):
         bounds([view], max_depth_m=0.2)
+
+
+@given(corners, st.tuples(edges, edges, edges), st.sampled_from([0.04, 0.02, 0.01, 0.005]))
+def test_an_aligned_box_holds_the_given_one_and_its_samples_are_those_of_the_surface(
+    low, extent, resolution_m
+):
+    high = [edge + size for edge, size in zip(low, extent, strict=True)]
+    given_box = lattice_between(low, high, 0.04)
+    box = aligned(given_box, resolution_m)
+    rate = round(0.04 / resolution_m)
+    fine = box.refined(rate)
+    first = np.array(fine.origin_m) / resolution_m
+    assert first == pytest.approx(np.rint(first), abs=1e-6)
+    # Samples of voxel i are rate * i to rate * i + rate - 1, and voxels begin at multiples of 4.
+    assert (np.rint(first).astype(int) % (4 * rate) == 0).all()
+    assert all(n % 4 == 0 for n in box.dims)
+    for edge, n, inner, m in zip(
+        box.origin_m, box.dims, given_box.origin_m, given_box.dims, strict=True
+    ):
+        assert edge <= inner + 1e-6
+        assert edge + n * 0.04 >= inner + m * 0.04 - 1e-6
+        assert n <= m + 8
+    assert aligned(box, resolution_m) == box
+
+
+def test_a_part_of_the_world_is_the_same_wherever_it_begins():
+    whole = part_of_world((-8, 0, 16), (16, 16, 16), 0.04, 0.01)
+    inner = part_of_world((-4, 8, 20), (8, 8, 8), 0.04, 0.01)
+    index = torch.tensor([[1, 2, 3]])
+    assert torch.equal(inner.points_at(index), whole.points_at(index + torch.tensor([4, 8, 4])))

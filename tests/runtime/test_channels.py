@@ -248,3 +248,21 @@ def test_many_writers_and_readers_lose_nothing():
 def test_limits_that_make_no_sense_are_refused(make):
     with pytest.raises(ValueError, match=r"room|sizes|never|loses|fits"):
         make()
+
+
+def test_bounded_says_what_still_fits():
+    channel = Bounded(3, 10, len)
+    assert channel.room() == 3
+    assert channel.room(10) == 3
+    channel.put("sixsix")
+    assert (channel.room(), channel.room(4), channel.room(5)) == (2, 2, 0)
+    with pytest.raises(ValueError, match="11 bytes never fits"):
+        channel.room(11)
+    channel.put("ab")
+    channel.put("cd")
+    assert channel.room() == 0
+
+
+def test_channels_say_how_many_items_fit():
+    channels = [Latest(4), Bounded(3), KeyedLatest(10, len)]
+    assert [channel.limit for channel in channels] == [4, 3, 0]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,14 @@ def test_faces_keep_order_and_place(atlas: Atlas):
     assert (atlas.mesh.vertices[atlas.mesh.faces] == mesh.vertices[mesh.faces]).all()
     assert (mesh.vertices[atlas.source_vertex] == atlas.mesh.vertices).all()
     assert (atlas.source_vertex[atlas.mesh.faces] == mesh.faces).all()
+
+
+def test_split_vertices_remember_whether_they_were_observed():
+    mesh = joined(ball(2), plate(1.0, 0.8, 10))
+    marked = replace(mesh, is_observed=mesh.vertices[:, 0] > 0)
+    split = finish(unwrap(marked, 512)).mesh
+    assert len(split.vertices) > len(mesh.vertices)
+    assert np.array_equal(split.is_observed, split.vertices[:, 0] > 0)
 
 
 def test_texels_are_of_one_size(atlas: Atlas):

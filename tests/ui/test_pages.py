@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.grid import CHUNK_BLOCKS, pack, unpack
 from engine.core.surface import MeshPatch
+from ui.gl.guessed import Guessed, shown_colors, shown_faces
 from ui.gl.pages import PageBook
 
 CELLS = st.tuples(st.integers(-6, 6), st.integers(-6, 6), st.integers(-2, 2))
@@ -91,3 +94,50 @@ def test_bounds_hold_everything_that_was_shown():
     low, high = book.bounds_m()
     assert np.array_equal(low, everything.min(axis=0))
     assert np.array_equal(high, everything.max(axis=0))
+
+
+def half_guessed(cell, face_count=6):
+    """Return a patch of separate triangles: a third observed, a third not, a third at a rim."""
+    plain = patch(cell, 0, face_count)
+    observed = np.ones((face_count, 3), bool)
+    observed[1::3] = False
+    observed[2::3, 0] = False
+    return replace(plain, is_observed=observed.ravel())
+
+
+def test_pages_remember_which_vertices_were_observed():
+    book = PageBook()
+    guessed, all_observed = half_guessed((0, 0, 0)), patch((1, 0, 0), 0, 2)
+    book.absorb([guessed, all_observed])
+    page = book.take(chunk_of(guessed.key))
+    for one in (guessed, all_observed):
+        place = np.flatnonzero((page.vertices == one.vertices[0]).all(axis=1))[0]
+        flags = page.is_observed[place : place + len(one.vertices)]
+        truth = np.ones(len(one.vertices), bool) if one.is_observed is None else one.is_observed
+        assert np.array_equal(flags, truth)
+    assert not book.has_dirty
+    book.redo()
+    assert book.dirty_by_distance(np.zeros(3)) == [chunk_of(guessed.key)]
+
+
+def test_only_faces_without_any_observed_corner_are_hidden():
+    guessed = half_guessed((0, 0, 0))
+    hidden = shown_faces(guessed.faces, guessed.is_observed, Guessed.HIDE)
+    assert hidden.tolist() == guessed.faces[[0, 2, 3, 5]].tolist()
+    for how in (Guessed.SHOW, Guessed.TINT):
+        assert shown_faces(guessed.faces, guessed.is_observed, how) is guessed.faces
+    assert shown_faces(guessed.faces, None, Guessed.HIDE) is guessed.faces
+
+
+def test_a_tint_is_seen_on_any_colour_and_keeps_what_was_observed():
+    guessed = half_guessed((0, 0, 0), 30)
+    tinted = shown_colors(guessed.colors, guessed.is_observed, Guessed.TINT)
+    assert np.array_equal(tinted[guessed.is_observed], guessed.colors[guessed.is_observed])
+    grey = np.repeat(np.arange(0, 256, 15, dtype=np.uint8)[:, None], 4, axis=1)
+    blue = shown_colors(grey, np.zeros(len(grey), bool), Guessed.TINT).astype(int)
+    # Blue against the rest is what red-green blindness leaves one to see.
+    assert (blue[:, 2] - blue[:, :2].max(axis=1) > 80).all()
+    assert np.array_equal(blue[:, 3], grey[:, 3])
+    assert (np.diff(blue[:, 0]) > 0).all()  # what was brighter still is
+    assert shown_colors(grey, None, Guessed.TINT) is grey
+    assert shown_colors(grey, np.zeros(len(grey), bool), Guessed.HIDE) is grey

@@ -3,20 +3,48 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.news import Progress
+from engine.core.news import Progress, ScanState, ScanStats
 from engine.core.poses import Pose
 from ui.gl.markers import PATH_LIMIT, PATH_STEP_M, Path, frustum_lines
 from ui.pace import Pace
+from ui.words import still_to_do
 
 
 def test_pace_names_stage_share_and_rest():
     pace = Pace()
-    assert pace.sentence(Progress("paint", 0, 200), now_s=0) == "Paint · 0 %"
-    assert pace.sentence(Progress("paint", 10, 200), now_s=2) == "Paint · 5 %"
-    assert pace.sentence(Progress("paint", 50, 200), now_s=10) == "Paint · 25 % · 30 s left"
-    assert pace.sentence(Progress("paint", 60, 200), now_s=120) == "Paint · 30 % · 5 min left"
-    assert pace.sentence(Progress("write", 0, 0), now_s=121) == "Write …"
-    assert pace.sentence(Progress("check", 3, 4), now_s=130) == "Check · 75 %"
+    assert pace.sentence(Progress("unwrap", 0, 200), now_s=0) == "Unwrapping for the texture · 0 %"
+    paints = [
+        pace.sentence(Progress("paint", done, 200), now_s=now_s)
+        for done, now_s in [(0, 0), (10, 2), (50, 10), (60, 120)]
+    ]
+    assert paints == [
+        "Painting the texture · 0 %",
+        "Painting the texture · 5 %",
+        "Painting the texture · 25 % · 30 s left",
+        "Painting the texture · 30 % · 5 min left",
+    ]
+    assert pace.sentence(Progress("write", 0, 0), now_s=121) == "Writing …"
+    assert pace.sentence(Progress("check", 3, 4), now_s=130) == "Reading back and checking · 75 %"
+
+
+def test_a_stage_without_words_keeps_its_name():
+    assert Pace().sentence(Progress("looking at RGB", 0), now_s=0) == "Looking at RGB …"
+
+
+def test_what_goes_on_beside_a_scan_is_told_most_urgent_first():
+    both = ScanStats(moves_waiting=1200, chunks_waiting=12)
+    assert still_to_do(ScanState.PAUSED, both) == "Moving 1,200 frames"
+    assert still_to_do(ScanState.SCANNING, ScanStats(moves_waiting=1)) == "Moving 1 frame"
+    refining = ScanStats(chunks_waiting=12)
+    assert still_to_do(ScanState.SCANNING, refining) == "Refining: 12 places left"
+    assert still_to_do(ScanState.SCANNING, ScanStats(chunks_waiting=1)) == "Refining: 1 place left"
+    assert still_to_do(ScanState.SCANNING, ScanStats()) == ""
+
+
+def test_a_scan_that_finishes_has_its_progress_instead():
+    both = ScanStats(moves_waiting=3, chunks_waiting=12)
+    for state in set(ScanState) - {ScanState.SCANNING, ScanState.PAUSED}:
+        assert still_to_do(state, both) == ""
 
 
 @given(st.lists(st.tuples(*[st.floats(-5, 5)] * 3), min_size=1, max_size=50))

@@ -36,3 +36,11 @@ def test_marking_again_keeps_the_place_in_the_line_and_taking_starts_anew():
     ledger.mark(np.array([1]))
     assert ledger.take("mesh").tolist() == [3, 1]
     assert ledger.take("mesh").tolist() == []
+
+
+def test_one_consumer_alone_can_be_told():
+    ledger = Ledger(("mesh", "network"))
+    ledger.mark(np.array([4, 5]), "network")
+    ledger.mark(np.array([5, 6]))
+    assert ledger.take("mesh").tolist() == [5, 6]
+    assert ledger.take("network").tolist() == [4, 5, 6]

@@ -13,9 +13,10 @@ from OpenGL import GL
 from pyqtgraph.opengl import GLMeshItem, GLViewWidget
 from pyqtgraph.opengl.shaders import ShaderProgram
 
-from engine.core.arrays import F32, I32, U8
+from engine.core.arrays import F32, I32, U8, Bool
 from engine.core.grid import CHUNK_BLOCKS, pack, unpack
 from engine.core.surface import MeshPatch
+from ui.gl.guessed import Guessed, shown_colors, shown_faces
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,13 @@ class Page:
         vertices: (n, 3) float32, world.
         faces: (m, 3) int32.
         colors: (n, 4) uint8 RGBA.
+        is_observed: (n,) whether depth was measured there.
     """
 
     vertices: F32
     faces: I32
     colors: U8
+    is_observed: Bool
 
 
 class PageBook:
@@ -82,12 +85,21 @@ class PageBook:
         self._dirty.pop(chunk, None)
         patches = [p for p in self._patches[chunk].values() if len(p.faces)]
         if not patches:
-            return Page(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32), _rgba([]))
+            nothing = np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32)
+            return Page(*nothing, _rgba([]), np.zeros(0, bool))
         counts = np.array([len(p.vertices) for p in patches])
         starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int32)
         faces = np.concatenate([p.faces + s for p, s in zip(patches, starts, strict=True)])
         vertices = np.concatenate([p.vertices for p in patches])
-        return Page(vertices, faces, _rgba([p.colors for p in patches]))
+        observed = np.concatenate([
+            np.ones(len(p.vertices), bool) if p.is_observed is None else p.is_observed
+            for p in patches
+        ])  # fmt: skip
+        return Page(vertices, faces, _rgba([p.colors for p in patches]), observed)
+
+    def redo(self) -> None:
+        """Count every page as not yet drawn."""
+        self._dirty.update(dict.fromkeys(self._patches))
 
     def bounds_m(self) -> tuple[F32, F32] | None:
         """Return the box (3,), (3,) round all surface so far, or None when there was none yet."""
@@ -104,6 +116,8 @@ class Pages:
         self._shader = shader
         self._items: dict[int, GLMeshItem] = {}
         self._faces: dict[int, int] = {}
+        self._guessed = Guessed.SHOW
+        self._is_visible = True
 
     def work(self, deadline_s: float, eye_world: F32) -> bool:
         """Rebuild dirty pages, nearest first, until a `perf_counter` time, but at least one.
@@ -120,8 +134,15 @@ class Pages:
 
     def set_visible(self, visible: bool) -> None:
         """Show or hide the pages without forgetting them."""
+        self._is_visible = visible
         for chunk, item in self._items.items():
             item.setVisible(visible and self._faces[chunk] > 0)
+
+    def set_guessed(self, how: Guessed) -> None:
+        """Show guessed surface like all other, tinted, or not; pages follow as they are drawn."""
+        if how is not self._guessed:
+            self._guessed = how
+            self.book.redo()
 
     @property
     def page_count(self) -> int:
@@ -143,9 +164,10 @@ class Pages:
         )
 
     def _draw(self, chunk: int, page: Page) -> None:
-        self._faces[chunk] = len(page.faces)
+        faces = shown_faces(page.faces, page.is_observed, self._guessed)
+        self._faces[chunk] = len(faces)
         item = self._items.get(chunk)
-        if not len(page.faces):
+        if not len(faces):
             if item is not None:
                 item.setVisible(False)
             return
@@ -153,8 +175,9 @@ class Pages:
             item = surface_item(self._shader)
             self._items[chunk] = item
             self._view.addItem(item)
-        item.setMeshData(vertexes=page.vertices, faces=page.faces, vertexColors=page.colors)
-        item.setVisible(True)
+        colors = shown_colors(page.colors, page.is_observed, self._guessed)
+        item.setMeshData(vertexes=page.vertices, faces=faces, vertexColors=colors)
+        item.setVisible(self._is_visible)
 
 
 def surface_item(shader: ShaderProgram) -> GLMeshItem:

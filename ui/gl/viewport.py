@@ -4,7 +4,7 @@ from typing import Protocol
 
 import numpy as np
 from pyqtgraph import Vector
-from pyqtgraph.opengl import GLViewWidget
+from pyqtgraph.opengl import GLMeshItem, GLViewWidget
 from pyqtgraph.opengl.GLGraphicsItem import GLGraphicsItem
 from pyqtgraph.opengl.shaders import FragmentShader, ShaderProgram, VertexShader
 from PySide6.QtCore import QEvent, QObject, Qt
@@ -16,6 +16,7 @@ from engine.core.news import ScanNews
 from engine.core.poses import Pose
 from engine.core.surface import Mesh, TexturedMesh
 from ui import theme
+from ui.gl.guessed import Guessed, shown_colors, shown_faces
 from ui.gl.markers import Markers
 from ui.gl.pages import Pages, surface_item
 from ui.gl.textured import TexturedItem
@@ -85,6 +86,10 @@ class SurfaceView(Protocol):
         """Glide after the camera, or stay."""
         ...
 
+    def set_guessed(self, how: Guessed) -> None:
+        """Show surface that a network completed like all other, tinted, or not."""
+        ...
+
     def reset_view(self) -> None:
         """Look from the first place again."""
         ...
@@ -131,6 +136,8 @@ class Viewport(QWidget):
         self.pages = Pages(self.gl, self._shader)
         self.result_item: GLGraphicsItem | None = None
         self._result_bounds: tuple[F32, F32] | None = None
+        self._plain_result: tuple[Mesh, GLMeshItem] | None = None
+        self._guessed = Guessed.SHOW
         self._follow = False
         self._has_seen_camera = False
         self.reset_view()
@@ -161,14 +168,25 @@ class Viewport(QWidget):
         self._markers.hide_camera()
         if isinstance(result, TexturedMesh):
             mesh, item = result.mesh, TexturedItem(result)
+            item.set_guessed(self._guessed)
         else:
             mesh, item = result, surface_item(self._shader)
-            colors = np.full((len(mesh.vertices), 4), 255, np.uint8)
-            colors[:, :3] = PLAIN_GREY if mesh.colors is None else mesh.colors
-            item.setMeshData(vertexes=mesh.vertices, faces=mesh.faces, vertexColors=colors)
+            self._plain_result = mesh, item
+            self._dress(mesh, item)
         self.result_item = item
         self.gl.addItem(item)
         self._result_bounds = mesh.bounds_m()
+
+    def _dress(self, mesh: Mesh, item: GLMeshItem) -> None:
+        colors = np.full((len(mesh.vertices), 4), 255, np.uint8)
+        colors[:, :3] = PLAIN_GREY if mesh.colors is None else mesh.colors
+        faces = shown_faces(mesh.faces, mesh.is_observed, self._guessed)
+        item.setMeshData(
+            vertexes=mesh.vertices,
+            faces=faces,
+            vertexColors=shown_colors(colors, mesh.is_observed, self._guessed),
+        )
+        item.setVisible(len(faces) > 0)
 
     def centre_m(self) -> F32:
         """Return the point (3,) the view turns about, world."""
@@ -178,6 +196,16 @@ class Viewport(QWidget):
     def set_follow(self, follow: bool) -> None:
         """Glide after the camera, or stay."""
         self._follow = follow
+
+    def set_guessed(self, how: Guessed) -> None:
+        """Show surface that a network completed like all other, tinted, or not."""
+        self._guessed = how
+        self.pages.set_guessed(how)
+        if self._plain_result is not None:
+            self._dress(*self._plain_result)
+        elif isinstance(self.result_item, TexturedItem):
+            self.result_item.set_guessed(how)
+        self.gl.update()
 
     def reset_view(self) -> None:
         """Look from the first place again, and stay there."""
@@ -278,6 +306,9 @@ class NoViewport(QLabel):
 
     def set_follow(self, follow: bool) -> None:
         """Follow nothing."""
+
+    def set_guessed(self, how: Guessed) -> None:
+        """Show nothing either way."""
 
     def reset_view(self) -> None:
         """Look nowhere."""

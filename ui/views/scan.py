@@ -7,6 +7,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QImage, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -21,23 +22,24 @@ from engine.core.arrays import U8
 from engine.core.faults import Fault
 from engine.core.news import FaultNews, ScanNews, ScanState, ScanStats
 from ui.bridge import FINAL, Bridge
+from ui.gl.guessed import Guessed
 from ui.gl.viewport import NoViewport, Viewport, opengl_works
 from ui.pace import Pace
 from ui.ports import ScanPort
 from ui.theme import GAP_PX
+from ui.views.details import Details
 from ui.views.record import RecordButton
+from ui.words import STATES, still_to_do
 
 SIDE_PX = 360
 # A step that holds on for seconds must not hold the window with it.
 BRIEFLY_S = 0.2
-SAYS = {
-    ScanState.READY: ("Ready", "Press the round button or Space to begin."),
-    ScanState.SCANNING: ("Scanning", "Space pauses. Finish makes the final mesh."),
-    ScanState.PAUSED: ("Paused", "Space goes on. Finish makes the final mesh."),
-    ScanState.FINISHING: ("Finishing", "Making the final mesh."),
-    ScanState.DONE: ("Done", "The mesh is ready to be exported."),
-    ScanState.FAILED: ("Stopped", "The scan could not be finished."),
-    ScanState.ABORTED: ("Stopped", "The scan was closed."),
+UNDO_S = 5
+
+GUESSED = {
+    Guessed.SHOW: ("Show", "like all other surface"),
+    Guessed.TINT: ("Tint", "in blue-violet"),
+    Guessed.HIDE: ("Hide", "left out"),
 }
 
 
@@ -61,10 +63,13 @@ class ScanView(QWidget):
         self._stats = ScanStats()
         self._pace = Pace()
         self._has_seen_frame = False
+        self.details = Details(self)
+        self.details.hide()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(self._side())
+        row.addWidget(self.details)
         row.addWidget(self.view, 1)
         self.bridge = Bridge(port, self._show, self.view.work, self)
         self.bridge.start()
@@ -84,6 +89,10 @@ class ScanView(QWidget):
         """Read no more and make the final mesh."""
         self._command(self.port.finish)
 
+    def undo(self) -> None:
+        """Take back what was scanned last."""
+        self._command(lambda: self.port.undo(UNDO_S))
+
     def toggle_follow(self) -> None:
         """Follow the camera, or no more."""
         self._follow.toggle()
@@ -102,6 +111,10 @@ class ScanView(QWidget):
     def state_text(self) -> str:
         """Return the word on the screen for where the scan is."""
         return self._state.text()
+
+    def beside_text(self) -> str:
+        """Return what the screen says is going on beside the scan; empty when nothing is."""
+        return self._beside.text()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the picture's shape."""
@@ -125,12 +138,20 @@ class ScanView(QWidget):
         self._hint.setWordWrap(True)
         self._hint.setMinimumHeight(44)
         self._hint.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._beside = _label("", "small")
         self._bar = QProgressBar(side)
         self._bar.setTextVisible(False)
         self._bar.setFixedHeight(8)
 
         self.record = RecordButton(side)
         self.record.clicked.connect(self.toggle)
+        self.undo_button = QPushButton(f"Undo {UNDO_S} s", side)
+        self.undo_button.setAccessibleName(f"Undo the last {UNDO_S} seconds")
+        self.undo_button.setToolTip(
+            f"Takes back what was scanned in the last {UNDO_S} seconds; "
+            "press again for more (Ctrl+Z)"
+        )
+        self.undo_button.clicked.connect(self.undo)
         self.finish_button = QPushButton("Finish", side)
         self.finish_button.clicked.connect(self.finish)
         self.export_button = QPushButton("Export…", side)
@@ -141,18 +162,18 @@ class ScanView(QWidget):
         buttons = QHBoxLayout()
         buttons.setSpacing(12)
         buttons.addWidget(self.record)
+        buttons.addWidget(self.undo_button)
         buttons.addStretch()
         for button in (self.finish_button, self.another_button, self.export_button):
             buttons.addWidget(button)
 
         self._follow = QCheckBox("Follow the camera", side)
         self._follow.toggled.connect(self.view.set_follow)
-        self._details_button = QPushButton("Details ▸", side)
-        self._details_button.setProperty("role", "link")
-        self._details_button.setCheckable(True)
-        self._details_button.toggled.connect(self._open_details)
-        self._details = _label("", "small")
-        self._details.setVisible(False)
+        guessed = self._guessed_row(side)
+        self.details_button = QPushButton("Details ▸", side)
+        self.details_button.setProperty("role", "link")
+        self.details_button.setCheckable(True)
+        self.details_button.toggled.connect(self._open_details)
 
         column = QVBoxLayout(side)
         column.setContentsMargins(GAP_PX, GAP_PX, GAP_PX, GAP_PX)
@@ -164,13 +185,40 @@ class ScanView(QWidget):
         column.addWidget(self._state)
         column.addWidget(self._hint)
         column.addWidget(self._bar)
-        column.addSpacing(8)
+        column.addWidget(self._beside)
         column.addLayout(buttons)
         column.addStretch()
         column.addWidget(self._follow)
-        column.addWidget(self._details_button, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addWidget(self._details)
+        column.addLayout(guessed)
+        column.addWidget(self.details_button, 0, Qt.AlignmentFlag.AlignLeft)
         return side
+
+    def _guessed_row(self, side: QFrame) -> QHBoxLayout:
+        self.guessed_box = QComboBox(side)
+        for how, (word, meaning) in GUESSED.items():
+            self.guessed_box.addItem(word, how)
+            tip = f"Guessed surface {meaning}."
+            self.guessed_box.setItemData(
+                self.guessed_box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole
+            )
+        self.guessed_box.setToolTip(
+            "Where no depth was measured, a network may complete the surface.\n"
+            "Show it, tint it blue-violet, or leave it out. The scan itself stays the same."
+        )
+        self.guessed_box.setAccessibleName("Guessed surface")
+        self.guessed_box.currentIndexChanged.connect(self._choose_guessed)
+        label = QLabel("&Guessed surface", side)
+        label.setBuddy(self.guessed_box)
+        row = QHBoxLayout()
+        row.addWidget(label)
+        row.addStretch()
+        row.addWidget(self.guessed_box)
+        return row
+
+    def _choose_guessed(self) -> None:
+        self.view.set_guessed(self.guessed_box.currentData())
+        # After the scan nobody draws any more; the bridge stops again by itself.
+        self.bridge.start()
 
     def _show(self, news: ScanNews) -> None:
         self.view.absorb(news)
@@ -179,9 +227,10 @@ class ScanView(QWidget):
             self._fit_picture()
         if news.track is not None and not self._has_seen_frame:
             self._has_seen_frame = True
-            self._hint.setText(SAYS[news.state][1])
+            self._hint.setText(STATES[news.state][1])
         if news.stats is not None:
             self._stats = news.stats
+            self._beside.setText(still_to_do(news.state, news.stats))
             if news.state is not ScanState.FINISHING and news.stats.frames_total:
                 self._bar.setVisible(news.state not in FINAL)
                 self._set_bar(news.stats.frames_used, news.stats.frames_total)
@@ -192,12 +241,12 @@ class ScanView(QWidget):
         if news.progress is not None and news.state is ScanState.FINISHING:
             self._hint.setText(self._pace.sentence(news.progress))
             self._set_bar(news.progress.done, news.progress.total)
-        if self._details.isVisible():
+        if self.details.is_due():
             self._show_details()
 
     def _show_state(self, state: ScanState) -> None:
         self._shown_state = state
-        word, hint = SAYS[state]
+        word, hint = STATES[state]
         if state is ScanState.PAUSED and not self.port.can_resume:
             hint = "The source has ended early. Finish makes a mesh of what was scanned."
         if state is ScanState.SCANNING and not self._has_seen_frame:
@@ -213,7 +262,11 @@ class ScanView(QWidget):
         self.record.show_state(state, self.port.can_resume)
         self.record.setVisible(not over)
         self.finish_button.setVisible(not over)
-        self.finish_button.setEnabled(state in (ScanState.SCANNING, ScanState.PAUSED))
+        can_change = state in (ScanState.SCANNING, ScanState.PAUSED)
+        self.undo_button.setVisible(not over)
+        self.undo_button.setEnabled(can_change)
+        self.finish_button.setEnabled(can_change)
+        self._beside.setText(still_to_do(state, self._stats))
         self.another_button.setVisible(over)
         self.export_button.setVisible(self.can_export)
         self._follow.setEnabled(not over)
@@ -244,22 +297,13 @@ class ScanView(QWidget):
         self._camera.setPixmap(scaled)
 
     def _open_details(self, on: bool) -> None:
-        self._details_button.setText("Details ▾" if on else "Details ▸")
-        self._details.setVisible(on)
-        self._show_details()
+        self.details_button.setText("Details ◂" if on else "Details ▸")
+        self.details.setVisible(on)
+        if on:
+            self._show_details()
 
     def _show_details(self) -> None:
-        stats = self._stats
-        lines = [
-            f"Frames read {stats.frames_read:,}   fused {stats.frames_used:,}"
-            + (f"   of {stats.frames_total:,}" if stats.frames_total else ""),
-            f"Not used {stats.dropped:,}   speed {stats.frames_per_second:.1f} frames/s",
-            f"Triangles {stats.faces:,}",
-            f"Slowest window tick (p99) {self.bridge.slow_tick_ms():.1f} ms",
-        ]
-        if stats.on_disk_mb:
-            lines.append(f"Memory ceiling reached: {stats.on_disk_mb:,.0f} MB moved to disk")
-        self._details.setText("\n".join(lines))
+        self.details.show_stats(self._stats, self.bridge.slow_tick_ms())
 
 
 def _label(text: str, role: str) -> QLabel:

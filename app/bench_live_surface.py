@@ -1,0 +1,86 @@
+"""How good the surface is, colour alone: as a draft, refined, final, and by the batch system."""
+
+from collections.abc import Iterable
+from itertools import islice
+
+from app.bench_live_kit import Figures, Kit
+from app.build import make_fuser
+from app.fuser import fuse
+from app.judge import MAX_VIEWS
+from app.lockstep import catch_up
+from app.suite_real import MAX_M
+from app.suite_row import surface_of
+from app.suite_synthetic import SURFACE_M
+from app.tracks import chosen_track
+from engine.core.settings import DepthSettings, Settings
+from engine.core.surface import Mesh, MeshPatch, TexturedMesh
+from engine.evaluation.reference import Reference, sensor_reference
+from engine.evaluation.suite_surface import surface_group
+from engine.evaluation.synthetic import world_reference
+from engine.evaluation.views import views_of_frames
+from engine.meshing.seams import weld
+from engine.runtime.progress import run_job
+from engine.sources.detect import open_source
+from engine.sources.synthetic import SCHEME, SyntheticSource
+
+
+def surface(kit: Kit, name: str, spec: str) -> Figures:
+    """Return groups `draft`, `refined` and `final` of a tape, judged by the recording it is of.
+
+    `draft` is what was shown before any chunk was refined, `refined` what is shown once all are,
+    `final` what finishing makes; every frame is fused, on one thread.
+    """
+    settings, reference = _judged(kit.settings, spec)
+    source = kit.source(name, with_depth=False, size=None)
+    fuser = kit.maker("learned", settings)(source.describe())
+    shown: dict[int, MeshPatch] = {}
+    try:
+        for frame in source.frames():
+            patches, _ = fuse(fuser, frame)
+            _show(shown, patches)
+            _show(shown, catch_up(fuser, 0))
+        draft = weld(shown.values())
+        _show(shown, catch_up(fuser))
+        refined = weld(shown.values())
+        final = _bare(run_job(fuser.finish(), lambda _: None, lambda: False))
+        stats = fuser.stats()
+    finally:
+        fuser.close()
+    meshes = {"draft": draft, "refined": refined, "final": final}
+    return {
+        "keyframes": stats.keyframes,
+        "chunks_refined": stats.chunks_refined,
+        **{grade: surface_group(mesh, reference) for grade, mesh in meshes.items()},
+    }
+
+
+def batch(kit: Kit, name: str, spec: str) -> Figures:
+    """Return the same group for `finerecon-offline` over the same frames."""
+    settings, reference = _judged(kit.settings, spec)
+    source = kit.source(name, with_depth=False, size=None)
+    method = kit.method.model_copy(update={"name": "finerecon-offline", "depth": "learned"})
+    fuser = make_fuser(settings, source.describe(), False, method=method)
+    return dict(surface_group(surface_of(fuser, source.frames()), reference))
+
+
+def _judged(settings: Settings, spec: str) -> tuple[Settings, Reference]:
+    """Return settings that reach as far as the truth is known, and the truth."""
+    if spec.startswith(SCHEME):
+        near = settings.model_copy(update={"depth": DepthSettings(max_m=SURFACE_M)})
+        return near, world_reference(SyntheticSource(spec), SURFACE_M)
+    with chosen_track(open_source(spec)) as source:
+        every = max(1, -(-(source.describe().frame_count or 0) // MAX_VIEWS))
+        frames = islice(source.frames(), 0, None, every)
+        return settings, sensor_reference(views_of_frames(frames, MAX_M))
+
+
+def _show(shown: dict[int, MeshPatch], patches: Iterable[MeshPatch]) -> None:
+    for patch in patches:
+        if len(patch.faces):
+            shown[patch.key] = patch
+        else:
+            shown.pop(patch.key, None)
+
+
+def _bare(surface: Mesh | TexturedMesh) -> Mesh:
+    return surface.mesh if isinstance(surface, TexturedMesh) else surface

@@ -1,0 +1,91 @@
+"""What the engine's names are called on the screen, gathered so that they can be translated."""
+
+from engine.core.news import ScanState, ScanStats
+
+STATES = {
+    ScanState.READY: ("Ready", "Press the round button or Space to begin."),
+    ScanState.SCANNING: ("Scanning", "Space pauses. Finish makes the final mesh."),
+    ScanState.PAUSED: ("Paused", "Space goes on. Finish makes the final mesh."),
+    ScanState.FINISHING: ("Finishing", "Making the final mesh."),
+    ScanState.DONE: ("Done", "The mesh is ready to be exported."),
+    ScanState.FAILED: ("Stopped", "The scan could not be finished."),
+    ScanState.ABORTED: ("Stopped", "The scan was closed."),
+}
+
+# Stages of long jobs, as `Progress` names them.
+STAGES = {
+    "depth": "Estimating depth",
+    "moves": "Moving frames",
+    "refine": "Refining what is left",
+    "views": "Looking through the pictures",
+    "tiles": "Going through the room",
+    "volume": "Filling in the room",
+    "points": "Placing the surface",
+    "mesh": "Making triangles",
+    "final": "Putting the final surface in place",
+    "weld": "Joining the pieces",
+    "clean": "Tidying the mesh",
+    "simplify": "Reducing triangles",
+    "colour": "Colouring",
+    "unwrap": "Unwrapping for the texture",
+    "paint": "Painting the texture",
+    "fill": "Filling gaps in the texture",
+    "write": "Writing",
+    "check": "Reading back and checking",
+    "replace": "Putting the file in place",
+}
+
+# Steps of a scan, as `StageNews` names them.
+STEPS = {
+    "capture": "Read a frame",
+    "record": "Record a frame",
+    "frame": "Frame, in all",
+    "idle": "Between frames",
+    "clean": "Clean depth",
+    "depth": "Estimate depth",
+    "fuse": "Fuse",
+    "mesh": "Make triangles",
+    "move": "Move frames",
+    "features": "Read a keyframe",
+    "gather": "Gather a place",
+    "refine": "Refine a place",
+    "supersede": "Put in place",
+    "tidy": "Tidy the mesh",
+    "simplify": "Reduce triangles",
+    "texture": "Texture",
+    "weld": "Join the pieces",
+    "bounds": "Measure the room",
+    "coarse": "Look at a picture",
+    "volume": "Fill in the room",
+    "fine": "Look closely",
+    "points": "Place the surface",
+}
+
+CHANNELS = {
+    "frames": "Frames",
+    "patches": "Patches to show",
+    "refine": "To be refined",
+    "results": "Refined",
+    "record": "To be recorded",
+    "commands": "Commands",
+}
+
+
+def named(name: str, words: dict[str, str]) -> str:
+    """Return what a name is called; one that is not among the words, with a capital."""
+    return words.get(name) or name[:1].upper() + name[1:]
+
+
+def still_to_do(state: ScanState, stats: ScanStats) -> str:
+    """Return what goes on beside the scan in a few words; empty when nothing does."""
+    if state not in (ScanState.SCANNING, ScanState.PAUSED):
+        return ""
+    if stats.moves_waiting:
+        return f"Moving {_counted(stats.moves_waiting, 'frame')}"
+    if stats.chunks_waiting:
+        return f"Refining: {_counted(stats.chunks_waiting, 'place')} left"
+    return ""
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
