@@ -33,7 +33,6 @@ from app.diagnostics import machine, version
 from app.method import Method
 from app.suite_real import SHARED_DATA
 from engine.core.news import Progress
-from engine.core.settings import Settings
 
 T = TypeVar("T")
 QUICK_MINUTES = 0.03
@@ -71,8 +70,13 @@ def live(
     with tempfile.TemporaryDirectory(prefix="finescan-bench-") as folder:
         tapes = _tapes(plan, folders, Path(folder), quick, on_progress)
         width, height = plan.size
-        method = Method(name="finerecon", width_px=width, height_px=height)
-        kit = Kit(plan, tapes, Settings(), method)
+        method = Method(
+            name="finerecon",
+            width_px=width,
+            height_px=height,
+            max_depth_m=plan.settings.refine.reach_m,
+        )
+        kit = Kit(plan, tapes, method)
         row: dict[str, Any] = {
             "suite": "live",
             "played_at": f"{width}x{height}",

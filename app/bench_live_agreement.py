@@ -26,7 +26,9 @@ from engine.recon.bounds import bounds
 from engine.recon.bricks import ABSENT, CHUNK_VOXELS, ONE, SILENT
 from engine.recon.chunks import KeyframeView
 from engine.recon.compute import ON_CPU
-from engine.recon.lattice import part_of_world, shift_m
+from engine.recon.final_bricks import final_bricks
+from engine.recon.finalise import finalise
+from engine.recon.lattice import Lattice, part_of_world, shift_m
 from engine.recon.live import LiveRecon
 from engine.recon.offline import OfflineSettings, Reconstruction, reconstruct
 from engine.recon.refiner import Refiner
@@ -35,12 +37,9 @@ from engine.runtime.progress import run_job
 from engine.volume.features import FeatureLattice
 from engine.volume.volume import Volume
 
-KEYFRAMES = 40
 # What the network says counts whatever was measured.
 MIN_WEIGHT = 1.0
 THRESHOLD_M = 0.02
-# Chunks with the full halo, each nearly as dear as all of the batch system's volume.
-EXACT_CHUNKS = 3
 Blocks = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 
@@ -59,14 +58,14 @@ def agreement(kit: Kit) -> Figures:
 
     `tsdf_max_abs`: full halo, all views, and the dense update of the published system; largest
     difference of a sample both know. `f1_2cm`: as a live scan does it by default, surface against
-    surface.
+    surface. `final`: what the last pass writes into the volume, all of it.
 
     Raises:
         BadInput: the network has a reach that no halo covers.
     """
     frames = [
         clean(frame, kit.settings.depth)
-        for frame in kit.frames("tour10", size=None, stop=KEYFRAMES)
+        for frame in kit.frames("tour10", size=None, stop=kit.plan.compared)
     ]
     name = bundled("finerecon")
     assert frames[0].color is not None
@@ -82,9 +81,13 @@ def agreement(kit: Kit) -> Figures:
     reach = -(-reach_voxels(case.network.config) // 4) * 4
     exact = default.model_copy(update={"halo_vox": reach, "best_views": len(frames)})
     started = time.process_time()
-    volume, exact_keys = _live(case, exact, box, EXACT_CHUNKS)
+    volume, exact_keys = _live(case, exact, box, kit.plan.exact)
     exact_s = time.process_time() - started
-    row = _difference(made, volume, box, exact_keys)
+    row: Figures = _difference(made, volume, box, exact_keys)
+    started = time.process_time()
+    final = _finished(case, default, box)
+    final_s = time.process_time() - started
+    row["final"] = _difference(made, final, box, None)
     started = time.process_time()
     shown, chunks = _live(case, default, None)
     live_s = time.process_time() - started
@@ -99,6 +102,7 @@ def agreement(kit: Kit) -> Figures:
         "offline_cpu_s": offline_s,
         "live_cpu_s": live_s,
         "live_exact_cpu_s": exact_s,
+        "final_cpu_s": final_s,
     }
     return row
 
@@ -122,15 +126,34 @@ def _box(views: Sequence[View], case: _Case, max_depth_m: float) -> Blocks:
     return (first[0], first[1], first[2]), (last[0], last[1], last[2])
 
 
-def _batch(case: _Case, views: Sequence[View], box: Blocks) -> Reconstruction:
+def _lattice(case: _Case, box: Blocks) -> tuple[Lattice, int]:
+    """Return the voxels of a box of blocks, and how many samples each has an axis."""
     low, high = np.array(box[0]), np.array(box[1])
     x, y, z = ((high - low + 1) * FEATURE_VOXELS).tolist()
-    lattice = part_of_world(
-        (low * FEATURE_VOXELS).tolist(), (x, y, z), FEATURE_VOXEL_M, case.resolution_m
-    )
-    rate = round(FEATURE_VOXEL_M / case.resolution_m)
+    first = (low * FEATURE_VOXELS).tolist()
+    lattice = part_of_world(first, (x, y, z), FEATURE_VOXEL_M, case.resolution_m)
+    return lattice, round(FEATURE_VOXEL_M / case.resolution_m)
+
+
+def _batch(case: _Case, views: Sequence[View], box: Blocks) -> Reconstruction:
+    lattice, rate = _lattice(case, box)
     job = reconstruct(case.network, views, lattice, OfflineSettings(rate))
     return run_job(job, lambda _: None, lambda: False)
+
+
+def _finished(case: _Case, settings: RefineSettings, box: Blocks) -> Volume:
+    """Return a volume that holds what the last pass of a live scan makes of its keyframes."""
+    live = LiveRecon(case.network, ON_CPU, settings, case.resolution_m, *case.size_px)
+    for frame in case.frames:
+        live.add_keyframe(frame)
+    lattice, rate = _lattice(case, box)
+    job = finalise(case.network, live.shots(), lattice, rate)
+    made = run_job(job, lambda _: None, lambda: False)
+    live.close()
+    volume = Volume(VolumeSettings(voxel_m=case.resolution_m))
+    for keys, values in final_bricks(made.surface):
+        volume.refine(keys, values)
+    return volume
 
 
 def _live(
@@ -166,11 +189,13 @@ def _live(
     return volume, np.array(keys, np.int64)
 
 
-def _difference(made: Reconstruction, volume: Volume, box: Blocks, chunks: I64) -> Figures:
-    """Return the largest difference in some chunks, and how many samples only one of both knows."""
+def _difference(made: Reconstruction, volume: Volume, box: Blocks, chunks: I64 | None) -> Figures:
+    """Return the largest difference in some chunks or all, and how many samples only one knows."""
     rate = made.surface.rate
     voxels = made.surface.voxels.numpy() + np.array(box[0]) * FEATURE_VOXELS
-    inside = np.isin(pack(voxels // CHUNK_VOXELS), chunks)
+    inside = np.ones(len(voxels), bool)
+    if chunks is not None:
+        inside = np.isin(pack(voxels // CHUNK_VOXELS), chunks)
     voxels = voxels[inside]
     steps = np.stack(np.unravel_index(np.arange(rate**3), (rate,) * 3), axis=1)
     samples = (voxels[:, None, :] * rate + steps).reshape(-1, 3)

@@ -79,6 +79,8 @@ class Run:
             **percentiles("refined_ms", log.refined_ms),
             "refined_share": log.refined_share,
             **percentiles("keyframe_ms", log.keyframe_ms),
+            # Of all threads meanwhile: only where nothing is refined is it the keyframe's alone.
+            **percentiles("keyframe_cpu_ms", log.keyframe_cpu_ms),
             **percentiles("frame_ms", log.frame_ms),
             **percentiles("refine_chunk_ms", log.chunk_ms),
             "chunks_refined": stats.chunks_refined,

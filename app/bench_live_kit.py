@@ -24,8 +24,12 @@ class Kit:
 
     plan: Plan
     tapes: Mapping[str, Tape]
-    settings: Settings
     method: Method
+
+    @property
+    def settings(self) -> Settings:
+        """Those of every scan, unless a part needs others."""
+        return self.plan.settings
 
     def source(self, name: str, **play: Any) -> TapeSource:
         """Return a tape as a source, enlarged to the size of timed runs unless told otherwise."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.bench_live_tape import Size, Tape, record
 from app.tracks import chosen_track
+from engine.core.settings import DepthSettings, RefineSettings, Settings
 from engine.sources.detect import open_source
 from engine.sources.synthetic import SyntheticSource
 
@@ -55,12 +56,18 @@ class Plan:
     Attributes:
         stretches: by name; `walkN` are consecutive frames in the room of N square metres, `tour10`
             all round the small room in keyframe steps, `fill160` all round the large one in long
-            steps, `late160` the end of that walk in keyframe steps.
+            steps, `late160` a part of that walk in keyframe steps, to be walked once more.
         size: width and height that every timed run sees.
+        settings: those of every scan.
+        compared: how many keyframes are held against the batch system,
+        exact: and in how many chunks with the full halo.
     """
 
     stretches: dict[str, Stretch]
     size: Size
+    settings: Settings
+    compared: int
+    exact: int
 
 
 SMALL, MIDDLE, LARGE = 10, 40, 160
@@ -68,28 +75,38 @@ SMALL, MIDDLE, LARGE = 10, 40, 160
 STEP = 8
 # Measured on the walks of this seed: after as many frames every corner has been looked into.
 WALKS = {SMALL: 1000, MIDDLE: 2000, LARGE: 13200}
+# Where walls are as near as in the small room, so that views of both can be compared.
+NEAR_WALLS = 8415
 NORMAL = Plan(
     {
         "tour10": Stretch(SMALL, WALKS[SMALL], range(0, 1000, STEP), (320, 240)),
         "walk10": Stretch(SMALL, WALKS[SMALL], range(150), (160, 120)),
-        "walk40": Stretch(MIDDLE, WALKS[MIDDLE], range(300), (320, 240)),
-        "walk160": Stretch(LARGE, WALKS[LARGE], range(150), (160, 120)),
-        "fill160": Stretch(LARGE, WALKS[LARGE], range(0, 12600, 33), (160, 120)),
-        "late160": Stretch(LARGE, WALKS[LARGE], range(12600, 13200, STEP), (160, 120)),
+        "walk40": Stretch(MIDDLE, WALKS[MIDDLE], range(240), (240, 180)),
+        "walk160": Stretch(LARGE, WALKS[LARGE], range(120), (120, 90)),
+        "fill160": Stretch(LARGE, WALKS[LARGE], range(0, 13200, 50), (120, 90)),
+        "late160": Stretch(
+            LARGE, WALKS[LARGE], range(NEAR_WALLS, NEAR_WALLS + 600, STEP), (160, 120)
+        ),
     },
     (640, 480),
+    Settings(),
+    compared=40,
+    exact=12,
 )
 # For trying the machinery out: the names are those of the rooms they stand for.
 QUICK = Plan(
     {
-        "tour10": Stretch(8, 600, range(0, 600, 24), (64, 48)),
-        "walk10": Stretch(8, 600, range(40), (64, 48)),
-        "walk40": Stretch(8, 600, range(40), (64, 48)),
-        "walk160": Stretch(8, 600, range(40), (64, 48)),
+        "tour10": Stretch(8, 600, range(0, 360, 24), (64, 48)),
+        "walk10": Stretch(8, 600, range(24), (64, 48)),
+        "walk40": Stretch(8, 600, range(24), (64, 48)),
+        "walk160": Stretch(8, 600, range(24), (64, 48)),
         "fill160": Stretch(8, 600, range(0, 400, 40), (64, 48)),
         "late160": Stretch(8, 600, range(400, 600, 20), (64, 48)),
     },
     (64, 48),
+    Settings(depth=DepthSettings(max_m=1.5), refine=RefineSettings(halo_vox=4, reach_m=1.5)),
+    compared=4,
+    exact=2,
 )
 ROOM_SETS = ("walk10", "walk40", "walk160")
 RECORDINGS = {"kitchen": "rgbd/7scenes-kitchen", "hololens": "rgbd/hololens-000"}

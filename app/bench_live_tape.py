@@ -88,7 +88,8 @@ class Play:
         start: first frame of the tape to play.
         stop: where to end, None for the end of the tape.
         rounds: how often it is played.
-        apart_m: how far each round is moved beside the one before.
+        apart_m: how far each round is moved beside the one before,
+        places: until so many lie beside each other; the next one is the first again.
         rest_s: how long it stays open after the last frame, unless it is told to leave: a camera
             that stands still.
     """
@@ -100,6 +101,7 @@ class Play:
     stop: int | None = None
     rounds: int = 1
     apart_m: float = 0.0
+    places: int = 2**31
     rest_s: float = 0.0
 
 
@@ -177,7 +179,7 @@ class TapeSource:
         turn, place = divmod(index, len(self._numbers))
         found = self._tape.frame(self._numbers[place])
         assert found.T_world_cam is not None
-        aside = Pose.from_parts(np.eye(3), [turn * play.apart_m, 0.0, 0.0])
+        aside = Pose.from_parts(np.eye(3), [turn % play.places * play.apart_m, 0.0, 0.0])
         step_ns = round(1e9 / (play.rate_hz or 30.0))
         frame = replace(
             found, index=index, t_ns=index * step_ns, T_world_cam=aside @ found.T_world_cam

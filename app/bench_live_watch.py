@@ -28,6 +28,7 @@ class Log:
         self.drafts: list[tuple[float, float]] = []
         self.refined_ms: list[float] = []
         self.keyframe_ms: list[float] = []
+        self.keyframe_cpu_ms: list[float] = []
         self.frame_ms: list[float] = []
         self.chunk_ms: list[float] = []
         self.fused: list[int] = []
@@ -43,13 +44,20 @@ class Log:
         self._refined: set[int] = set()
 
     def added(
-        self, index: int, patches: Sequence[MeshPatch], took_ms: float, is_keyframe: bool
+        self,
+        index: int,
+        patches: Sequence[MeshPatch],
+        took_ms: float,
+        cpu_ms: float,
+        is_keyframe: bool,
     ) -> None:
-        """A frame was fused and changed these patches."""
+        """A frame was fused and changed these patches; by the clock, and in processor time."""
         with self._lock:
             self.last_s = time.perf_counter()
             self.fused.append(index)
             (self.keyframe_ms if is_keyframe else self.frame_ms).append(took_ms)
+            if is_keyframe:
+                self.keyframe_cpu_ms.append(cpu_ms)
             if patches:
                 self._owed[index] = len(patches)
             for patch in patches:
@@ -159,11 +167,13 @@ class Watched:
 
     def add(self, frame: Frame) -> list[MeshPatch]:
         """Fuse a frame, timed."""
-        before, started = self.inner.stats().keyframes, time.perf_counter()
+        before = self.inner.stats().keyframes
+        started, busy = time.perf_counter(), time.process_time()
         patches = self.inner.add(frame)
         took_ms = 1e3 * (time.perf_counter() - started)
+        cpu_ms = 1e3 * (time.process_time() - busy)
         is_keyframe = self.inner.stats().keyframes > before
-        self._log.added(frame.index, patches, took_ms, is_keyframe)
+        self._log.added(frame.index, patches, took_ms, cpu_ms, is_keyframe)
         return patches
 
     def idle(self, budget_s: float) -> list[MeshPatch]:

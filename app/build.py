@@ -22,7 +22,7 @@ from engine.recon.refiner import Refiner
 from engine.sources.base import SourceInfo
 from engine.volume.history import History
 
-FUSION = Method()
+FUSION = Method(name="fusion")
 # What every pipeline that fuses is told beside its settings, in the order of `ScanPipeline`.
 Rest = tuple[bool, int, DepthEstimator | None, bool, History | None, bool]
 BEYOND = 1.1
@@ -52,6 +52,7 @@ def make_fuser(
             "Use a recording that was tracked.",
         )
     estimator = _estimator(settings, method, info)
+    method = chosen_method(method, info)
     is_guided = method.depth == "guided"
     if is_guided and method.name == "finerecon-offline":
         raise BadInput(
@@ -72,6 +73,18 @@ def make_fuser(
             f"This machine cannot give the volume {settings.volume.memory_mb} MB of memory.",
             "Choose a lower ceiling with --memory-mb; what is beyond it moves to disk.",
         ) from error
+
+
+def chosen_method(method: Method, info: SourceInfo) -> Method:
+    """Return the method with a name: what a network refines best is depth that one estimated.
+
+    Raises:
+        BadInput: as `chosen_depth`.
+    """
+    if method.name != "auto":
+        return method
+    is_learned = chosen_depth(method, info) in ("learned", "simplerecon")
+    return method.model_copy(update={"name": "finerecon" if is_learned else "fusion"})
 
 
 def _history(settings: Settings) -> History:

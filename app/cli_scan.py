@@ -11,7 +11,7 @@ from app.cli_arguments import VOXELS, Json, Source
 from app.console import progress_bars, stop_on_interrupt
 from app.method import BackendName, DepthName, Guidance, MethodName, Precision
 from engine.core.faults import BadInput
-from engine.core.settings import Detail
+from engine.core.settings import Detail, Guessed
 
 Hidden = typer.Option(hidden=True)
 
@@ -70,10 +70,12 @@ def scan(
     method: Annotated[
         MethodName,
         typer.Option(
-            help="fusion averages depth as it comes. finerecon-offline lets a network find the "
-            "surface from colour, depth and poses after reading everything."
+            help="auto takes finerecon where depth is learned, else fusion. fusion averages depth "
+            "as it comes. finerecon lets a network refine the surface "
+            "behind the camera and once more at the end; it needs colour. finerecon-offline is "
+            "the published order: everything is read first."
         ),
-    ] = "fusion",
+    ] = "auto",
     depth: Annotated[
         DepthName,
         typer.Option(
@@ -133,6 +135,13 @@ def scan(
     random_weights: Annotated[int | None, Hidden] = None,
     network_width: Annotated[int | None, Hidden] = None,
     network_height: Annotated[int | None, Hidden] = None,
+    guessed: Annotated[
+        Guessed,
+        typer.Option(
+            help="Surface that finerecon completes where no depth was measured: leave it out, or "
+            "keep it, which closes holes at the price of walls that may not be there."
+        ),
+    ] = "drop",
     record: Annotated[
         Path | None,
         typer.Option(
@@ -156,8 +165,8 @@ def scan(
     from app.options import scan_method, scan_settings
     from engine.sources.detect import open_source
 
-    settings = scan_settings(detail, voxel_m, max_depth_m, memory_mb)
-    if resolution_m is None and method != "fusion":
+    settings = scan_settings(detail, voxel_m, max_depth_m, memory_mb, guessed)
+    if resolution_m is None and method == "finerecon-offline":
         resolution_m = settings.volume.voxel_m
     chosen = scan_method(
         name=method,

@@ -5,12 +5,14 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from app.build import make_fuser
+from app.method import Method
 from app.studio import Studio
 from app.warmup import WarmUp
 from engine.core.faults import Fault, MissingPart
@@ -38,7 +40,8 @@ def main(source: str | None) -> int:
     application.setApplicationName("Finescan")
     theme.apply(application)
     warm_up = WarmUp()
-    studio = Studio(preset("medium"), open_source, make_fuser, warm_up.wait)
+    fuser = partial(make_fuser, method=Method())
+    studio = Studio(preset("medium"), open_source, fuser, warm_up.wait)
     window = MainWindow(studio)
     window.show()
     if source is not None:

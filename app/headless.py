@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from app.build import FUSION, chosen_depth, make_fuser
+from app.build import FUSION, chosen_depth, chosen_method, make_fuser
 from app.diagnostics import peak_rss_mb, version
 from app.fuser import NotNow
 from app.method import DepthName, Method
@@ -84,8 +84,9 @@ def scan(
     started = time.perf_counter()
     source = with_unit(chosen_track(source, track))
     info = source.describe()
+    method = chosen_method(method, info)
     depth = chosen_depth(method, info)
-    pipeline = make_fuser(settings, info, with_texture, hold_out, method)
+    pipeline = make_fuser(settings, info, with_texture, hold_out, method, is_movable=False)
     _prepare(out)
     recorder = (
         None if record is None else ArchiveWriter(record, info.name, is_metric=info.is_metric)

@@ -18,7 +18,7 @@ from engine.core.frames import Frame, PoseUpdate
 from engine.core.news import Job, Progress
 from engine.core.poses import Pose
 from engine.core.settings import Settings
-from engine.core.surface import Mesh, MeshPatch, TexturedMesh
+from engine.core.surface import Mesh, MeshPatch, TexturedMesh, measured_faces
 from engine.depth.base import DepthEstimator
 from engine.depth.keyframes import KEPT, KeyframeBuffer
 from engine.meshing.seams import weld
@@ -208,8 +208,8 @@ class LivePipeline(ScanPipeline):
         """Return the mesh without faces where no depth was measured, if they are not wanted."""
         if self.settings.mesh.guessed == "keep" or mesh.is_observed is None:
             return mesh
-        kept = mesh.is_observed[mesh.faces].all(axis=1)
-        return Mesh(mesh.vertices, mesh.faces[kept], mesh.colors, mesh.is_observed)
+        kept = measured_faces(mesh.faces, mesh.is_observed)
+        return Mesh(mesh.vertices, kept, mesh.colors, mesh.is_observed)
 
     def _fused(self, cleaned: Frame) -> None:
         super()._fused(cleaned)

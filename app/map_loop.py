@@ -19,6 +19,8 @@ from engine.sources.base import SourceInfo
 
 # What can wait takes so long at a time that a frame of 30 Hz does not notice.
 IDLE_S = 0.005
+# Drafts come first: with more frames than this in the queue, what can wait waits.
+BEHIND = 2
 # A camera that is always ahead must not stop what can wait for ever.
 STARVING_S = 0.25
 # Less than this, and the fuser did not really work.
@@ -37,6 +39,7 @@ class MapLoop:
         self._boxes = boxes
         self._meters = meters
         self._is_live = info.is_live
+        self._is_behind = False
         self._rate = Rate()
         self._used = self._skipped = self._faces = 0
         self._per_second = 0.0
@@ -68,6 +71,8 @@ class MapLoop:
                 break
             else:
                 self._fuser.pressure = waiting / self._boxes.frames.limit if self._is_live else 0.0
+                # A recording is always ahead, and in no hurry.
+                self._is_behind = not self._is_live or waiting > BEHIND
                 self._fuse(frame)
         self._obey(is_last=True)
         # Nothing will correct what was recorded any more.
@@ -92,8 +97,7 @@ class MapLoop:
         self.tell_faults()
         self._per_second = self._rate.tick()
         self._show(patches)
-        # A recording is always ahead, and in no hurry.
-        if not self._is_live or monotonic() - self._rested_s > STARVING_S:
+        if not self._is_behind or monotonic() - self._rested_s > STARVING_S:
             self._work()
         else:
             self._send()

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from engine.core.grid import SURFACE_VOXELS_M
 
-MethodName = Literal["fusion", "finerecon", "finerecon-offline"]
+MethodName = Literal["auto", "fusion", "finerecon", "finerecon-offline"]
 DepthName = Literal["auto", "sensor", "guided", "plane-sweep", "learned", "simplerecon"]
 Guidance = Literal["consistent", "compatible"]
 Precision = Literal["auto", "float32", "bf16", "fp16"]
@@ -18,7 +18,9 @@ class Method(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: MethodName = "fusion"
+    name: MethodName = Field(
+        "auto", description="auto: finerecon where depth is learned, else fusion."
+    )
     depth: DepthName = Field("auto", description="auto: the sensor's, else learned depth.")
     weights: str | None = Field(None, description="File or name of FineRecon's weights.")
     depth_weights: str | None = Field(None, description="The same for the depth network.")

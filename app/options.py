@@ -4,15 +4,27 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from app.method import Method
+from app.method import Method, MethodName
 from engine.core.faults import BadInput
-from engine.core.settings import Detail, Settings, preset
+from engine.core.settings import Detail, Guessed, Settings, preset
 
 Model = TypeVar("Model", bound=BaseModel)
 
+# Options that would change nothing. What refines while scanning does so at the volume's voxel.
+UNHEARD: dict[MethodName, tuple[str, ...]] = {
+    "auto": ("resolution_m", "keyframe_distance"),
+    "fusion": ("weights", "random_weights", "resolution_m", "keyframe_distance"),
+    "finerecon": ("resolution_m", "keyframe_distance"),
+    "finerecon-offline": (),
+}
+
 
 def scan_settings(
-    detail: Detail, voxel_m: float | None, max_depth_m: float | None, memory_mb: int | None
+    detail: Detail,
+    voxel_m: float | None,
+    max_depth_m: float | None,
+    memory_mb: int | None,
+    guessed: Guessed = "drop",
 ) -> Settings:
     """Return the preset with what the options change.
 
@@ -20,6 +32,7 @@ def scan_settings(
         BadInput: a value out of range.
     """
     changes: dict[str, dict[str, Any]] = {
+        "mesh": {"guessed": guessed},
         "volume": _given(voxel_m=voxel_m, memory_mb=memory_mb),
         "depth": _given(max_m=max_depth_m),
     }
@@ -37,13 +50,12 @@ def scan_method(**options: Any) -> Method:
     """
     given = {name: value for name, value in options.items() if value is not None}
     method = checked(Method, given)
-    if method.name == "fusion":
-        for name in ("weights", "random_weights", "resolution_m", "keyframe_distance"):
-            if name in given:
-                raise BadInput(
-                    f"--{name.replace('_', '-')} says nothing to --method fusion.",
-                    "Add --method finerecon-offline, or leave it out.",
-                )
+    for name in UNHEARD[method.name]:
+        if name in given:
+            raise BadInput(
+                f"--{name.replace('_', '-')} says nothing to --method {method.name}.",
+                "Add --method finerecon-offline, or leave it out.",
+            )
     return method
 
 

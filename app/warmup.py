@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from app.build import make_fuser
+from app.lockstep import catch_up
+from app.method import Method
 from engine.core.camera import Intrinsics
 from engine.core.frames import Frame
 from engine.core.news import Job, Progress
@@ -73,10 +75,11 @@ def main() -> None:
 
 
 def _scanned(info: SourceInfo) -> None:
-    fuser = make_fuser(Settings(texture=TextureSettings(size_px=512)), info)
+    fuser = make_fuser(Settings(texture=TextureSettings(size_px=512)), info, method=Method())
     try:
         for frame in _wall(Intrinsics(160, 120, 140, 140, 80, 60)):
             fuser.add(frame)
+        catch_up(fuser)
         run_job(fuser.finish(), lambda step: None, lambda: False)
     finally:
         fuser.close()

@@ -23,7 +23,8 @@ class Pace:
         if progress.stage != self._stage:
             self._stage, self._start_s, self._start_done = progress.stage, now, progress.done
         name = named(progress.stage, STAGES)
-        if not progress.total:
+        # Nothing done of one step says no more than that it runs.
+        if progress.total <= 1:
             return f"{name} …"
         share = f"{name} · {100 * progress.done // progress.total} %"
         done, spent_s = progress.done - self._start_done, now - self._start_s

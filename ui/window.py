@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
 from PySide6.QtOpenGLWidgets import QOpenGLWidget
 from PySide6.QtWidgets import QMainWindow, QMenu, QMessageBox, QStackedWidget, QWidget
 
 from engine.core.news import FaultNews, ScanState
+from ui.bridge import FINAL
 from ui.gl.viewport import opengl_works
 from ui.notify import Toasts
 from ui.ports import ScanPort, StudioPort, TaskPort
@@ -19,9 +20,11 @@ POLL_MS = 50
 KEYS = (
     ("Space", "start, pause, go on"),
     ("Ctrl+Z", f"take back the last {UNDO_S} seconds"),
+    ("Ctrl+Return", "finish: make the mesh"),
     ("R", "look from the first place again"),
     ("F", "look at everything"),
     ("C", "follow the camera"),
+    ("D", "show the details"),
     ("Ctrl+E", "export"),
     ("F11", "full screen"),
     ("Left drag", "turn the view"),
@@ -48,6 +51,7 @@ class MainWindow(QMainWindow):
         self.start.gave_up.connect(self._give_up)
         self._stack.addWidget(self.start)
         self.setCentralWidget(self._stack)
+        self.start.setFocus()
         if opengl_works():
             # A window already on screen is taken down and rebuilt when its first GL widget comes:
             # it blinks and loses the keyboard. With one inside from the start it does not.
@@ -99,19 +103,22 @@ class MainWindow(QMainWindow):
         self._close_action = self._add(file, "&Close scan", "Ctrl+W", self.show_start)
         file.addSeparator()
         self._add(file, "&Quit", "Ctrl+Q", self.close)
-        edit = self._menu("&Edit")
-        self._undo_action = self._add(edit, f"&Undo {UNDO_S} seconds", "Ctrl+Z", self._undo)
+        scan = self._menu("&Scan")
+        self._toggle_action = self._add(scan, "&Start, pause, go on", "Space", self._toggle)
+        self._scan_actions = [
+            self._add(scan, f"&Undo {UNDO_S} seconds", "Ctrl+Z", self._undo),
+            self._add(scan, "&Finish", "Ctrl+Return", self._finish),
+        ]
         view = self._menu("&View")
         self._view_actions = [
             self._add(view, "&Reset view", "R", self._reset),
             self._add(view, "&Fit all", "F", self._fit),
             self._add(view, "Follow the &camera", "C", self._follow),
+            self._add(view, "&Details", "D", self._details),
         ]
         view.addSeparator()
         self._add(view, "F&ull screen", "F11", self._full_screen)
         self._add(self._menu("&Help"), "&Keys", "F1", self._show_keys)
-        space = QShortcut(QKeySequence(Qt.Key.Key_Space), self)
-        space.activated.connect(self._toggle)
         self._enable_actions()
 
     def _menu(self, title: str) -> QMenu:
@@ -129,7 +136,9 @@ class MainWindow(QMainWindow):
     def _enable_actions(self) -> None:
         has_scan = self.scan is not None
         # Export stays enabled with its key: a disabled entry would not tell why nothing happens.
-        for action in (self._close_action, self._undo_action, *self._view_actions):
+        # After a scan Space presses buttons again.
+        self._toggle_action.setEnabled(self.scan is not None and self.scan.port.state not in FINAL)
+        for action in (self._close_action, *self._scan_actions, *self._view_actions):
             action.setEnabled(has_scan)
 
     def _poll_opening(self) -> None:
@@ -153,6 +162,7 @@ class MainWindow(QMainWindow):
         self.scan.faulted.connect(self.toasts.show_fault)
         self.scan.asked_export.connect(self.export)
         self.scan.asked_close.connect(self.show_start)
+        self.scan.is_over.connect(self._enable_actions)
         self._stack.addWidget(self.scan)
         self._stack.setCurrentWidget(self.scan)
         self.setWindowTitle(f"{port.title} - Finescan")
@@ -175,6 +185,7 @@ class MainWindow(QMainWindow):
         scan.deleteLater()
         self.setWindowTitle("Finescan")
         self._enable_actions()
+        self.start.setFocus()
         return True
 
     def _may_discard(self) -> bool:
@@ -195,6 +206,14 @@ class MainWindow(QMainWindow):
     def _toggle(self) -> None:
         if self.scan is not None:
             self.scan.toggle()
+
+    def _finish(self) -> None:
+        if self.scan is not None:
+            self.scan.finish()
+
+    def _details(self) -> None:
+        if self.scan is not None:
+            self.scan.toggle_details()
 
     def _undo(self) -> None:
         if self.scan is not None:

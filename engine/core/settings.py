@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Guessed = Literal["keep", "drop"]
 Detail = Literal["preview", "reduced", "medium", "full", "raw"]
 
 
@@ -75,8 +76,8 @@ class MeshSettings(_Branch):
     min_island_faces: int = Field(200, ge=0, description="Loose pieces smaller than this go.")
     max_hole_edges: int = Field(40, ge=0, description="Holes with a shorter rim are closed.")
     detail: Detail = Field("medium", description="How many triangles the file keeps.")
-    guessed: Literal["keep", "drop"] = Field(
-        "keep", description="Surface that a network completed where no depth was measured."
+    guessed: Guessed = Field(
+        "drop", description="Surface that a network completed where no depth was measured."
     )
 
 

@@ -138,3 +138,8 @@ class TexturedMesh:
         """
         if self.uv.shape != (len(self.mesh.vertices), 2):
             raise BadInput("A textured mesh needs one uv a vertex.")
+
+
+def measured_faces(faces: I32, is_observed: Bool) -> I32:
+    """Return the faces (m, 3) all of whose corners were measured: the others are guessed."""
+    return faces[is_observed[faces].all(axis=1)]

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from engine.core.arrays import F32, F64, I32, I64, Bool
-from engine.core.grid import BLOCK_M, unpack
+from engine.core.grid import BLOCK_M, neighbours, unpack
 from engine.recon.chunks import KeyframeView
+from engine.recon.frustum import Frustum
 
 # Where a block is asked for: a lattice of points, half a voxel within its faces.
 STEPS = np.linspace(0.0625, 0.9375, 4)
@@ -18,6 +19,9 @@ NEAR_M = 0.12
 CLOSEST_M = 0.3
 # What a view without depth in the block is worth against one with depth everywhere.
 BLIND = 0.05
+# What a picture is worth that has no more than a corner of the block in it: it comes last.
+CORNER = 1e-9
+ROUND = np.stack(np.unravel_index(np.arange(27), (3, 3, 3)), axis=1).astype(np.int32) - 1
 
 
 class BestViews:
@@ -34,12 +38,14 @@ class BestViews:
     def add(self, view: KeyframeView, blocks: I64) -> I64:
         """Know that a keyframe told something about blocks; return those it has depth near to."""
         worth, measured = appraise(view, blocks)
-        seen = worth > 0
-        for block, value in zip(blocks[seen].tolist(), worth[seen].tolist(), strict=True):
+        corners = _corners(view, blocks)
+        seen = np.concatenate([blocks, corners])
+        worth = np.maximum(np.pad(worth, (0, len(corners))), CORNER)
+        for block, value in zip(seen.tolist(), worth.tolist(), strict=True):
             numbers, values = self._blocks.setdefault(block, (array("q"), array("f")))
             numbers.append(view.number)
             values.append(value)
-        self._seen[view.number] = blocks[seen]
+        self._seen[view.number] = seen
         return blocks[measured]
 
     def drop(self, number: int) -> None:
@@ -68,6 +74,24 @@ class BestViews:
             return np.empty(0, np.int64)
         numbers, values = np.array(known[0], np.int64), np.array(known[1])
         return numbers[np.lexsort((numbers, -values))]
+
+
+def _corners(view: KeyframeView, blocks: I64) -> I64:
+    """Return the blocks next to these that reach into a picture of the keyframe.
+
+    The lattice asks at the middle of its voxels; between them, and only there, points of the fine
+    surface may still be seen.
+    """
+    near = np.setdiff1d(neighbours(blocks, ROUND), blocks)
+    low: F64 = unpack(near).astype(np.float64) * BLOCK_M
+    touched = Frustum.of(view.K, view.image_3hw.shape[1:], view.T_cam_world).touches(
+        low, low + BLOCK_M
+    )
+    if view.depth_hw is not None:
+        depth = Frustum.of(view.K_depth, view.depth_hw.shape, view.T_depth_world)
+        touched |= depth.touches(low, low + BLOCK_M)
+    corners: I64 = near[touched]
+    return corners
 
 
 def appraise(view: KeyframeView, blocks: I64) -> tuple[F32, Bool]:

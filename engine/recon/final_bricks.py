@@ -54,4 +54,5 @@ def bricks_inside(surface: FineSurface, keys: I64) -> I64:
     cells = unpack(keys)
     end = low + np.array(surface.lattice.dims)
     inside = ((cells + 1) * per > low).all(axis=1) & (cells * per < end).all(axis=1)
-    return keys[inside]
+    found: I64 = keys[inside]
+    return found

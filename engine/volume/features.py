@@ -190,6 +190,11 @@ class FeatureLattice:
         """What the blocks on disk would take in memory."""
         return self._pool.spilled * self._pool.cell_bytes / 2**20
 
+    @property
+    def returned(self) -> int:
+        """How many blocks came back from disk so far."""
+        return self._pool.returned
+
     def close(self) -> None:
         """Let go of what is on disk."""
         self._pool.close()

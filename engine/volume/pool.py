@@ -28,7 +28,7 @@ class Pool:
 
     Memory is reserved once and committed by the operating system as slots are first used, so the
     pool never copies to grow. When all slots are taken, the cells farthest from the centre of
-    interest move to a file and return when they are asked for again.
+    interest move to a file and return when they are asked for again; `returned` counts those.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Pool:
         self.stamps: I64 = np.zeros(self.capacity, np.int64)
         self.stamp = 0
         self.center_m: F64 = np.zeros(3)
+        self.returned = 0
         self._cell_m = cell_m
         self._fresh = 0  # slots from here on were never used, so they hold zeros already
         self._free: list[int] = []
@@ -167,6 +168,7 @@ class Pool:
                 f"The part of the volume that is on disk cannot be read ({error}).",
                 "Finish the scan: the surface made so far is kept.",
             ) from error
+        self.returned += len(keys)
         self._spill_free.extend(self._spilled.pop(key) for key in keys.tolist())
         self._enter(keys, slots)
 

@@ -80,7 +80,7 @@ class KnowsTheBall:
 
     def __init__(self, frames=None):
         self.asked = []
-        self._frames = {frame.index: frame for frame in walk() if frames is None or frames}
+        self._frames = {frame.index: frame for frame in frames or walk()}
 
     def estimate(self, reference, sources):
         self.asked.append((reference.index, [(one.index, one.T_world_cam) for one in sources]))
@@ -116,15 +116,16 @@ def colour_only(frames):
 
 
 def held(pool, names=None):
-    """Return what a pool holds of every cell by its key: arrays of these layers, or of all."""
+    """Return what a pool holds by key and layer, without cells that hold nothing at all."""
     keys = pool.keys()
     pool.begin(pool.center_m)
     slots = pool.slots(keys)
     layers = {name: layer for name, layer in pool.layers.items() if names is None or name in names}
-    return {
+    cells = {
         key: {name: layer[slot].copy() for name, layer in layers.items()}
         for key, slot in zip(keys.tolist(), slots.tolist(), strict=True)
     }
+    return {key: cell for key, cell in cells.items() if any(part.any() for part in cell.values())}
 
 
 def same_cells(one, other):

@@ -111,19 +111,20 @@ def test_a_closed_camera_stops_waiting(tape):
 
 def test_a_draft_is_shown_when_its_last_patch_or_a_newer_one_is():
     log = Log({0: time.perf_counter() - 1.0, 1: time.perf_counter()})
-    log.added(0, [patch(1, 1), patch(2, 1)], 5.0, is_keyframe=True)
+    log.added(0, [patch(1, 1), patch(2, 1)], 5.0, 7.0, is_keyframe=True)
     log.shown([patch(1, 1)])
     assert log.draft_ms == []
-    log.added(1, [patch(2, 2)], 6.0, is_keyframe=False)
+    log.added(1, [patch(2, 2)], 6.0, 8.0, is_keyframe=False)
     assert log.never_shown == 2
     log.shown([patch(2, 2)])
     assert [round(ms / 1000) for ms in log.draft_ms] == [1, 0]
     assert (log.keyframe_ms, log.frame_ms, log.never_shown) == ([5.0], [6.0], 0)
+    assert log.keyframe_cpu_ms == [7.0]
 
 
 def test_a_patch_older_than_the_frames_own_does_not_show_it():
     log = Log({0: time.perf_counter()})
-    log.added(0, [patch(1, 4)], 5.0, is_keyframe=True)
+    log.added(0, [patch(1, 4)], 5.0, 7.0, is_keyframe=True)
     log.shown([patch(1, 3)])
     assert log.never_shown == 1
     log.shown([patch(1, 4)])
@@ -132,8 +133,8 @@ def test_a_patch_older_than_the_frames_own_does_not_show_it():
 
 def test_a_cell_is_refined_once_counted_from_the_frame_that_first_saw_it():
     log = Log({0: time.perf_counter() - 2.0, 1: time.perf_counter()})
-    log.added(0, [patch(1, 1), patch(2, 1)], 5.0, is_keyframe=True)
-    log.added(1, [patch(1, 2)], 5.0, is_keyframe=True)
+    log.added(0, [patch(1, 1), patch(2, 1)], 5.0, 7.0, is_keyframe=True)
+    log.added(1, [patch(1, 2)], 5.0, 7.0, is_keyframe=True)
     log.shown([patch(1, 3, Grade.REFINED)])
     log.shown([patch(1, 4, Grade.REFINED)])
     assert [round(ms / 1000) for ms in log.refined_ms] == [2]

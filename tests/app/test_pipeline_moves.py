@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
-from app.fuser import NotNow, fuse
-from app.lockstep import catch_up, lockstep, run_lockstep
-from app.mailboxes import Mailboxes
-from app.map_loop import MapLoop
+from app.fuser import NotNow
+from app.lockstep import catch_up, run_lockstep
 from app.pipeline import ScanPipeline
 from app.scan import ScanController
 from engine.archive.journal import ArchiveWriter
@@ -17,7 +16,7 @@ from engine.core.faults import BadFrame, BadInput
 from engine.core.frames import PoseUpdate
 from engine.core.news import ScanState
 from engine.core.poses import Pose
-from engine.runtime.meters import Meters
+from engine.meshing.seams import weld
 from engine.runtime.progress import run_job
 from engine.sources.detect import open_source
 from engine.volume.history import FramesSettled
@@ -62,7 +61,9 @@ def fed(fuser, frames):
 
 
 def displaced(frames, which):
-    return [replace(f, T_world_cam=WRONG @ f.T_world_cam) if f.index in which else f for f in frames]
+    return [
+        replace(f, T_world_cam=WRONG @ f.T_world_cam) if f.index in which else f for f in frames
+    ]
 
 
 def photos(fuser):
@@ -73,9 +74,8 @@ def photos(fuser):
 @pytest.mark.parametrize("kind", KINDS)
 def test_undone_frames_were_never_seen(make, kind, depth):
     frames = walk() if depth == "sensor" else colour_only(walk())
-    options = {"estimator": KnowsTheBall()} if depth == "learned" else {}
-    other_options = {"estimator": KnowsTheBall()} if depth == "learned" else {}
-    one, never = make(kind, **options), make(kind, **other_options)
+    is_learned = depth == "learned"
+    one, never = (make(kind, estimator=KnowsTheBall() if is_learned else None) for _ in range(2))
     fed(one, frames)
     fed(never, frames[:6])
     assert not same_state(one, never)
@@ -90,26 +90,33 @@ def test_undone_frames_were_never_seen(make, kind, depth):
     assert one.stats().keyframes == never.stats().keyframes == before - 3
     assert one.frames_used == never.frames_used
     assert photos(one) == photos(never)
-    # Scanning goes on at the same place, with the same frames under other numbers.
+    # Scanning goes on at the place where it stopped, and where it had been since.
+    later = [replace(f, index=f.index + 9, t_ns=f.t_ns + 10**9) for f in frames]
     for fuser in (one, never):
-        fed(fuser, [replace(f, index=f.index + 10, t_ns=f.t_ns + 10**9) for f in frames[6:]]) if (
-            depth == "sensor"
-        ) else None
+        if is_learned:
+            fuser._keyframe_depth._walk._estimator = KnowsTheBall(
+                [replace(f, index=f.index + 9) for f in walk()]
+            )
+        fed(fuser, later[6:])
+    assert {15, 16, 17} <= set(one.volume.frames)
     assert same_state(one, never)
 
 
 def test_learned_depth_forgets_what_it_was_told_of_undone_frames(make):
     one_estimator, never_estimator = KnowsTheBall(), KnowsTheBall()
+    frames = walk(25)
+    for estimator in (one_estimator, never_estimator):
+        estimator._frames = {frame.index: frame for frame in frames}
     one, never = make(estimator=one_estimator), make(estimator=never_estimator)
-    frames = colour_only(walk())
-    fed(one, frames[:7])
-    fed(never, frames[:5])
+    frames = colour_only(frames)
+    fed(one, frames[:9])
+    fed(never, frames[:7])
     one.undo(1.5 * STEP_S)
     catch_up(one)
     for fuser in (one, never):
-        fed(fuser, frames[7:])
+        fed(fuser, frames[9:11])
     # Neither asked for as help, nor in the way of a keyframe.
-    assert [who for who, _ in never_estimator.asked] == [1, 2, 3, 4, 7, 8]
+    assert [who for who, _ in never_estimator.asked] == [1, 2, 3, 4, 5, 6, 9, 10]
     assert one_estimator.asked[-2:] == never_estimator.asked[-2:]
     assert same_state(one, never)
 
@@ -210,7 +217,8 @@ def test_guided_frames_may_lack_one_picture_and_not_both(make):
     fuser.add(walk()[0])
     fuser.add(replace(walk()[1], color=None))
     fuser.add(replace(walk()[2], depth_m=None, depth_intrinsics=None))
-    assert sorted(fuser.volume.frames) == [0, 1, 2]
+    assert sorted(fuser.volume.frames) == [0, 1]
+    assert [photo.index for photo in fuser.album.photos()] == [0, 2]
     with pytest.raises(BadFrame, match="Frame 3 has no colour"):
         fuser.add(replace(walk()[3], color=None, depth_m=None, depth_intrinsics=None))
     with pytest.raises(BadFrame, match="Frame 4 has no pose"):
@@ -218,20 +226,20 @@ def test_guided_frames_may_lack_one_picture_and_not_both(make):
 
 
 def test_of_guided_frames_the_merged_are_the_networks_keyframes(make):
-    # Half steps: every second frame is too near to the last to be one.
-    frames = walk(33)
+    # Small steps: most frames are too near to the last keyframe to be one.
+    frames = walk(61)
     estimator = KnowsTheBall()
     estimator._frames = {frame.index: frame for frame in frames}
     fuser = make("finerecon", estimator=estimator, is_guided=True)
     fed(fuser, frames)
     merged = [index for index, _ in estimator.asked]
-    assert 5 < len(merged) < 20
-    assert sorted(fuser.volume.frames) == list(range(33))
+    assert 10 < len(merged) < 40
+    assert sorted(fuser.volume.frames) == list(range(61))
     assert list(fuser.recon.keyframes) == merged
     assert fuser.stats().keyframes == len(merged)
     fuser.undo(10 * STEP_S)
     catch_up(fuser)
-    assert max(fuser.recon.keyframes) <= max(fuser.volume.frames) < 23
+    assert max(fuser.recon.keyframes) <= max(fuser.volume.frames) < 51
 
 
 # What the threads make of it.
@@ -273,7 +281,8 @@ def test_a_record_knows_what_was_undone_and_where_frames_stand(tmp_path, depth):
     # The volume holds exactly these frames of the record.
     fused = set(fuser.volume.frames)
     assert fused <= set(left)
-    assert fused >= set(left) - ({0} if depth == "learned" else set())
+    # Of the first keyframe, and of the one after the gap, learned depth knows nothing.
+    assert fused >= set(left) - ({0, 8} if depth == "learned" else set())
     scan.abort()
 
 
@@ -288,9 +297,15 @@ def test_what_was_recorded_and_undone_scans_to_the_same_volume(tmp_path):
     over(scan)
     again = pipeline()
     with open_source(str(tmp_path / "kept")) as source:
-        numbers = [again.add(frame) is None or frame.index for frame in source.frames()]
-    assert 5 not in numbers
-    assert sorted(again.volume.frames) == sorted(fuser.volume.frames) == numbers
+        times = [frame.t_ns for frame in source.frames() if again.add(frame) is not None]
+    fused = sorted(fuser.volume.frames)
+    assert 5 not in fused
+    assert times == [walk()[index].t_ns for index in fused]
+    # Pictures were rounded on their way to the disk, poses were not.
+    one, other = (weld(each.mesher.patches.values()) for each in (fuser, again))
+    near, _ = cKDTree(one.vertices).query(other.vertices)
+    assert len(again.volume.frames) == len(fused)
+    assert np.quantile(near, 0.99) < 0.002
     scan.abort()
     again.close()
 

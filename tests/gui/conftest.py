@@ -75,6 +75,7 @@ def window_of(dressed, monkeypatch):
         raise AssertionError(f"The window asks: {given[1]}")
 
     monkeypatch.setattr(QMessageBox, "question", not_expected)
+    # Not given to qtbot: it would close them before the answer below is set, and wait for a user.
     made = []
 
     def make(studio):

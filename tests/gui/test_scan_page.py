@@ -118,6 +118,27 @@ def test_a_scan_that_cannot_undo_says_so_and_goes_on(qtbot, window_of):
     assert scan.state_text() == "Scanning"
 
 
+def test_from_the_first_page_to_the_mesh_without_a_mouse(qtbot, window_of):
+    window = window_of(FakeStudio(FakeSource(count=10_000)))
+    assert window.start.demo_button.hasFocus()
+    QTest.keyClick(window.start.demo_button, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: window.scan is not None, timeout=WAIT_MS)
+    scan = window.scan
+    press_space(window)
+    state_is(qtbot, scan, "Scanning")
+    qtbot.waitUntil(lambda: scan.view.pages.face_count > 1000, timeout=WAIT_MS)
+    QTest.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    state_is(qtbot, scan, "Done")
+    qtbot.waitUntil(scan.export_button.hasFocus, timeout=WAIT_MS)
+    press_space(scan.export_button)
+    qtbot.waitUntil(lambda: window.dialog is not None, timeout=WAIT_MS)
+    QTest.keyClick(window.dialog, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: window.dialog is None, timeout=WAIT_MS)
+    QTest.keyClick(window, Qt.Key.Key_W, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: window.scan is None, timeout=WAIT_MS)
+    assert window.start.demo_button.hasFocus()
+
+
 def words_of(details):
     table = details.table
     return [
@@ -132,15 +153,16 @@ def test_details_follow_the_scan_while_they_are_open_and_only_then(qtbot, window
     press_space(window)
     qtbot.waitUntil(lambda: scan.view.pages.face_count > 1000, timeout=WAIT_MS)
     assert scan.details.table.rowCount() == 0
-    button = scan.details_button
-    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(scan.details_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(
         lambda: any(row[0] == "Frame, in all" for row in words_of(scan.details)), timeout=WAIT_MS
     )
-    qtbot.waitUntil(lambda: ["Frames", "2 / 2", "0", "0"] in words_of(scan.details), WAIT_MS)
+    qtbot.waitUntil(
+        lambda: ["Frames", "2 / 2", "0", "0"] in words_of(scan.details), timeout=WAIT_MS
+    )
     before = words_of(scan.details)
     qtbot.waitUntil(lambda: words_of(scan.details)[1] != before[1], timeout=WAIT_MS)
-    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    QTest.keyClick(window, Qt.Key.Key_D)
     assert not scan.details.isVisible()
     closed = words_of(scan.details)
     used = scan.port.last_stats.frames_used
@@ -185,3 +207,18 @@ def test_the_last_minute_is_drawn_in_its_row(qtbot, dressed, tmp_path):
     assert len(set(rows)) >= 4
     details.close()
     details.deleteLater()
+
+
+def test_on_a_low_screen_the_picture_gives_way_to_the_buttons(qtbot, window_of):
+    window = window_of(FakeStudio(FakeSource(count=10_000)))
+    scan = open_demo(qtbot, window)
+    press_space(window)
+    qtbot.waitUntil(lambda: scan.view.pages.face_count > 1000, timeout=WAIT_MS)
+    window.resize(1024, 580)
+    qtbot.waitUntil(lambda: window.height() == 580, timeout=WAIT_MS)
+    low = scan.picture_height_px()
+    lowest = scan.details_button.geometry()
+    assert lowest.bottom() < scan.height()
+    assert not lowest.intersects(scan.guessed_box.geometry())
+    window.resize(1024, 760)
+    qtbot.waitUntil(lambda: scan.picture_height_px() > 1.5 * low, timeout=WAIT_MS)

@@ -75,14 +75,20 @@ def test_order_of_arrival_does_not_matter_and_equal_ones_rank_by_age():
 
 def test_best_are_the_worthiest_first_padded_with_minus_one():
     best = filled(range(5))
-    found = best.best(BLOCKS.tolist(), 2)
-    assert found.shape == (len(BLOCKS), 2)
-    assert (found == -1).any()
-    assert (found >= 0).any()
+    unheard_of = block_at(BALL_CENTER + np.array([0, 0, 50.0])).tolist()
+    found = best.best(BLOCKS.tolist() + unheard_of, 2)
+    assert found.shape == (len(BLOCKS) + 1, 2)
+    assert (found[-1] == -1).all()
     worth = np.stack([appraise(view, BLOCKS)[0] for view in KEYFRAMES], axis=1)
-    for row, values in zip(found, worth, strict=True):
-        wanted = [n for n in np.lexsort((np.arange(5), -values)).tolist() if values[n] > 0][:2]
-        assert row[row >= 0].tolist() == wanted
+    for row, values in zip(found[:-1], worth, strict=True):
+        assert row.tolist() == np.lexsort((np.arange(5), -values))[:2].tolist()
+
+
+def test_a_picture_with_no_more_than_a_corner_of_a_block_comes_last_but_is_not_forgotten():
+    worth = np.stack([appraise(view, BLOCKS)[0] for view in KEYFRAMES], axis=1)
+    found = filled(range(5)).best(BLOCKS.tolist(), 9)
+    assert (worth == 0).any()
+    assert (np.sort(found, axis=1) == np.arange(5)).all()
 
 
 def test_a_dropped_keyframe_leaves_nothing_behind():

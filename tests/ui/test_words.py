@@ -12,7 +12,7 @@ from ui.words import still_to_do
 
 def test_pace_names_stage_share_and_rest():
     pace = Pace()
-    assert pace.sentence(Progress("unwrap", 0, 200), now_s=0) == "Unwrapping for the texture · 0 %"
+    assert pace.sentence(Progress("unwrap", 0, 200), now_s=0) == "Unwrapping the mesh · 0 %"
     paints = [
         pace.sentence(Progress("paint", done, 200), now_s=now_s)
         for done, now_s in [(0, 0), (10, 2), (50, 10), (60, 120)]
@@ -24,6 +24,7 @@ def test_pace_names_stage_share_and_rest():
         "Painting the texture · 30 % · 5 min left",
     ]
     assert pace.sentence(Progress("write", 0, 0), now_s=121) == "Writing …"
+    assert pace.sentence(Progress("simplify", 0, 1), now_s=121) == "Reducing triangles …"
     assert pace.sentence(Progress("check", 3, 4), now_s=130) == "Reading back and checking · 75 %"
 
 

@@ -5,6 +5,7 @@ from enum import Enum
 import numpy as np
 
 from engine.core.arrays import I32, U8, Bool
+from engine.core.surface import measured_faces
 
 # Between blue and violet, which no wall is painted in and which colour-blind eyes tell from the
 # browns and greys of a room. Half of the colour stays, so that things can still be recognised.
@@ -21,10 +22,10 @@ class Guessed(Enum):
 
 
 def shown_faces(faces: I32, is_observed: Bool | None, how: Guessed) -> I32:
-    """Return the faces (m, 3) that are shown: without those of three guessed corners if hidden."""
+    """Return the faces (m, 3) that are shown: without those of a guessed corner if hidden."""
     if how is not Guessed.HIDE or is_observed is None:
         return faces
-    return faces[is_observed[faces].any(axis=1)]
+    return measured_faces(faces, is_observed)
 
 
 def shown_colors(colors: U8, is_observed: Bool | None, how: Guessed) -> U8:

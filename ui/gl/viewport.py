@@ -121,7 +121,7 @@ class Viewport(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         """Show an empty floor."""
         super().__init__(parent)
-        self.setMinimumSize(320, 240)
+        self.setMinimumSize(240, 240)
         self.gl = GLViewWidget(self)
         self.gl.setAccessibleName("3D view of the scan")
         self.gl.setBackgroundColor(theme.BACKGROUND)

@@ -21,8 +21,8 @@ from engine.core.news import ScanStats
 from ui import theme
 from ui.views.readouts import MINUTE_S, LastMinute, Row, rows_of
 
-WIDTH_PX = 372
-COLUMNS_PX = (0, 82, 66, 82)
+WIDTH_PX = 400
+COLUMNS_PX = (0, 92, 68, 84)
 ROW_PX, HEAD_PX = 22, 34
 # Nobody reads faster.
 EVERY_S = 0.25
@@ -41,6 +41,8 @@ class Details(QFrame):
         self.setFixedWidth(WIDTH_PX)
         title = QLabel("Details", self)
         title.setProperty("role", "muted")
+        # In line with the text of the cells.
+        title.setIndent(7)
         self.table = QTableWidget(0, len(COLUMNS_PX), self)
         self.table.setAccessibleName("Details of the scan")
         self.table.setProperty("role", "details")
@@ -51,7 +53,7 @@ class Details(QFrame):
         self._painter = _MinutePainter(self._minute, self.table)
         self.table.setItemDelegateForColumn(MINUTE_COLUMN, self._painter)
         column = QVBoxLayout(self)
-        column.setContentsMargins(theme.GAP_PX, theme.GAP_PX, theme.GAP_PX // 2, theme.GAP_PX)
+        column.setContentsMargins(theme.GAP_PX // 2, theme.GAP_PX, theme.GAP_PX // 2, theme.GAP_PX)
         column.addWidget(title)
         column.addWidget(self.table, 1)
 
@@ -130,6 +132,8 @@ class _MinutePainter(QStyledItemDelegate):
 def _prepare(table: QTableWidget) -> None:
     table.setShowGrid(False)
     table.setWordWrap(False)
+    # Tab goes on to the next control, not from cell to cell.
+    table.setTabKeyNavigation(False)
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
     table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

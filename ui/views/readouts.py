@@ -31,7 +31,7 @@ def rows_of(stats: ScanStats, tick_ms: float) -> list[Row]:
     """
     rows = [Row(name, (value,)) for name, value in _counters(stats, tick_ms)]
     if stats.stages:
-        rows.append(Row("Step", ("median ms", "p95 ms", "last minute"), is_head=True))
+        rows.append(Row("Step, ms", ("median", "p95", "last 60 s"), is_head=True))
         rows += [_step(stage) for stage in stats.stages]
     if stats.channels:
         rows.append(Row("Channel", ("waiting", "dropped", "merged"), is_head=True))
@@ -45,7 +45,7 @@ def _counters(stats: ScanStats, tick_ms: float) -> list[tuple[str, str]]:
         ("Frames read", f"{stats.frames_read:,}{of_all}"),
         ("Frames used", f"{stats.frames_used:,} · {stats.frames_per_second:.1f} a second"),
         ("Frames dropped", f"{stats.dropped:,}"),
-        ("Frames to be moved", f"{stats.moves_waiting:,}"),
+        ("Frames to move", f"{stats.moves_waiting:,}"),
         ("Keyframes", f"{stats.keyframes:,} · {stats.keyframes_thinned:,} thinned out"),
         ("Triangles", f"{stats.faces:,}"),
         ("Places refined", f"{stats.chunks_refined:,} · {stats.chunks_waiting:,} waiting"),

@@ -32,6 +32,9 @@ from ui.views.record import RecordButton
 from ui.words import STATES, still_to_do
 
 SIDE_PX = 360
+PICTURE_LEAST_PX, PICTURE_PX, PICTURE_HIGHEST_PX = 100, 246, 300
+# How much sooner than the gap below it the picture gets what height there is.
+PICTURE_FIRST = 100
 # A step that holds on for seconds must not hold the window with it.
 BRIEFLY_S = 0.2
 UNDO_S = 5
@@ -46,12 +49,14 @@ GUESSED = {
 class ScanView(QWidget):
     """One scan from beginning to end.
 
-    `faulted` passes on every fault, `asked_export` and `asked_close` what the user wants next.
+    `faulted` passes on every fault, `asked_export` and `asked_close` what the user wants next;
+    `is_over` says that the scan has come to its end, whichever.
     """
 
     faulted = Signal(object)
     asked_export = Signal()
     asked_close = Signal()
+    is_over = Signal()
 
     def __init__(self, port: ScanPort, parent: QWidget | None = None) -> None:
         """Show a scan that has not begun and let its news in."""
@@ -93,6 +98,10 @@ class ScanView(QWidget):
         """Take back what was scanned last."""
         self._command(lambda: self.port.undo(UNDO_S))
 
+    def toggle_details(self) -> None:
+        """Show the details, or no more."""
+        self.details_button.toggle()
+
     def toggle_follow(self) -> None:
         """Follow the camera, or no more."""
         self._follow.toggle()
@@ -116,6 +125,10 @@ class ScanView(QWidget):
         """Return what the screen says is going on beside the scan; empty when nothing is."""
         return self._beside.text()
 
+    def picture_height_px(self) -> int:
+        """Return how high the camera picture is shown."""
+        return self._camera.pixmap().height()
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the picture's shape."""
         super().resizeEvent(event)
@@ -129,8 +142,10 @@ class ScanView(QWidget):
         self._title.setToolTip("\n".join(self.port.remarks))
         self._camera = _label("The camera picture appears here", "picture")
         self._camera.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._camera.setMinimumHeight(246)
-        self._camera.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        # On a low screen the picture gives way, not the buttons.
+        self._camera.setMinimumHeight(PICTURE_LEAST_PX)
+        self._camera.setMaximumHeight(PICTURE_PX)
+        self._camera.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
         self._camera.setAccessibleName("Camera picture; amber where no depth is known")
         legend = _label("Amber: no depth known there", "small")
         self._state = _label("", "state")
@@ -179,15 +194,16 @@ class ScanView(QWidget):
         column.setContentsMargins(GAP_PX, GAP_PX, GAP_PX, GAP_PX)
         column.setSpacing(10)
         column.addWidget(self._title)
-        column.addWidget(self._camera)
+        column.addWidget(self._camera, PICTURE_FIRST)
         column.addWidget(legend)
         column.addSpacing(8)
         column.addWidget(self._state)
         column.addWidget(self._hint)
         column.addWidget(self._bar)
         column.addWidget(self._beside)
+        column.addSpacing(8)
         column.addLayout(buttons)
-        column.addStretch()
+        column.addStretch(1)
         column.addWidget(self._follow)
         column.addLayout(guessed)
         column.addWidget(self.details_button, 0, Qt.AlignmentFlag.AlignLeft)
@@ -272,7 +288,10 @@ class ScanView(QWidget):
         self._follow.setEnabled(not over)
         if state is ScanState.DONE and self.port.result is not None:
             self.view.show_result(self.port.result)
-        if not self.bridge.is_running and not over:
+        if over:
+            (self.export_button if self.can_export else self.another_button).setFocus()
+            self.is_over.emit()
+        elif not self.bridge.is_running:
             self.bridge.start()
 
     def _command(self, action: Callable[[], None]) -> None:
@@ -282,18 +301,21 @@ class ScanView(QWidget):
             self.faulted.emit(FaultNews(fault.says, fault.remedy, fault.severity.value))
 
     def _set_bar(self, done: int, total: int) -> None:
-        self._bar.setRange(0, total)
+        # One single step is either not done or over: the bar only says that it runs.
+        self._bar.setRange(0, total if total > 1 else 0)
         self._bar.setValue(min(done, total))
 
     def _fit_picture(self) -> None:
         if self._picture is None:
             return
         width = SIDE_PX - 2 * GAP_PX
-        room = QSize(width, 300)
+        tall = round(width * self._picture.height() / self._picture.width())
+        self._camera.setMaximumHeight(min(tall, PICTURE_HIGHEST_PX))
         scaled = self._picture.scaled(
-            room, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+            QSize(width, self._camera.height()),
+            Qt.AspectRatioMode.KeepAspectRatio,
+            Qt.TransformationMode.SmoothTransformation,
         )
-        self._camera.setFixedHeight(scaled.height())
         self._camera.setPixmap(scaled)
 
     def _open_details(self, on: bool) -> None:

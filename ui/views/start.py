@@ -91,7 +91,7 @@ class StartView(QWidget):
         page.addWidget(self._opening, 0, Qt.AlignmentFlag.AlignHCenter)
         page.addStretch(3)
         self.set_opening(None)
-        self.demo_button.setFocus()
+        self.setFocusProxy(self.demo_button)
 
     def set_opening(self, what: str | None) -> None:
         """Show that something is being opened, or with None, that the choice is free again."""
