@@ -75,15 +75,15 @@ SMALL, MIDDLE, LARGE = 10, 40, 160
 STEP = 8
 # Measured on the walks of this seed: after as many frames every corner has been looked into.
 WALKS = {SMALL: 1000, MIDDLE: 2000, LARGE: 13200}
-# Where walls are as near as in the small room, so that views of both can be compared.
+# Where walls are about as near as in the small room.
 NEAR_WALLS = 8415
 NORMAL = Plan(
     {
         "tour10": Stretch(SMALL, WALKS[SMALL], range(0, 1000, STEP), (320, 240)),
         "walk10": Stretch(SMALL, WALKS[SMALL], range(150), (160, 120)),
         "walk40": Stretch(MIDDLE, WALKS[MIDDLE], range(240), (240, 180)),
-        "walk160": Stretch(LARGE, WALKS[LARGE], range(120), (120, 90)),
-        "fill160": Stretch(LARGE, WALKS[LARGE], range(0, 13200, 50), (120, 90)),
+        "walk160": Stretch(LARGE, WALKS[LARGE], range(90), (120, 90)),
+        "fill160": Stretch(LARGE, WALKS[LARGE], range(0, 13200, 75), (160, 120)),
         "late160": Stretch(
             LARGE, WALKS[LARGE], range(NEAR_WALLS, NEAR_WALLS + 600, STEP), (160, 120)
         ),

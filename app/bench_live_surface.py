@@ -1,5 +1,6 @@
 """How good the surface is, colour alone: as a draft, refined, final, and by the batch system."""
 
+import time
 from collections.abc import Iterable
 from itertools import islice
 
@@ -13,7 +14,7 @@ from app.suite_row import surface_of
 from app.suite_synthetic import SURFACE_M
 from app.tracks import chosen_track
 from engine.core.settings import DepthSettings, Settings
-from engine.core.surface import Mesh, MeshPatch, TexturedMesh
+from engine.core.surface import Mesh, MeshPatch, TexturedMesh, measured_faces
 from engine.evaluation.reference import Reference, sensor_reference
 from engine.evaluation.suite_surface import surface_group
 from engine.evaluation.synthetic import world_reference
@@ -28,12 +29,14 @@ def surface(kit: Kit, name: str, spec: str) -> Figures:
     """Return groups `draft`, `refined` and `final` of a tape, judged by the recording it is of.
 
     `draft` is what was shown before any chunk was refined, `refined` what is shown once all are,
-    `final` what finishing makes; every frame is fused, on one thread.
+    `final` what finishing makes; every frame is fused, on one thread. Guessed surface is left out
+    of all where it is left out of the final one; `refined_all` has it in any case.
     """
     settings, reference = _judged(kit.settings, spec)
     source = kit.source(name, with_depth=False, size=None)
     fuser = kit.maker("learned", settings)(source.describe())
     shown: dict[int, MeshPatch] = {}
+    started = time.process_time()
     try:
         for frame in source.frames():
             patches, _ = fuse(fuser, frame)
@@ -41,13 +44,16 @@ def surface(kit: Kit, name: str, spec: str) -> Figures:
             _show(shown, catch_up(fuser, 0))
         draft = weld(shown.values())
         _show(shown, catch_up(fuser))
-        refined = weld(shown.values())
+        refined_all = weld(shown.values())
+        refined = _without_guesses(refined_all, settings)
         final = _bare(run_job(fuser.finish(), lambda _: None, lambda: False))
         stats = fuser.stats()
+        cpu_s = time.process_time() - started
     finally:
         fuser.close()
-    meshes = {"draft": draft, "refined": refined, "final": final}
+    meshes = {"draft": draft, "refined": refined, "refined_all": refined_all, "final": final}
     return {
+        "cpu_s": cpu_s,
         "keyframes": stats.keyframes,
         "chunks_refined": stats.chunks_refined,
         **{grade: surface_group(mesh, reference) for grade, mesh in meshes.items()},
@@ -60,7 +66,10 @@ def batch(kit: Kit, name: str, spec: str) -> Figures:
     source = kit.source(name, with_depth=False, size=None)
     method = kit.method.model_copy(update={"name": "finerecon-offline", "depth": "learned"})
     fuser = make_fuser(settings, source.describe(), False, method=method)
-    return dict(surface_group(surface_of(fuser, source.frames()), reference))
+    started = time.process_time()
+    mesh = surface_of(fuser, source.frames())
+    cpu_s = time.process_time() - started
+    return {"cpu_s": cpu_s, **surface_group(mesh, reference)}
 
 
 def _judged(settings: Settings, spec: str) -> tuple[Settings, Reference]:
@@ -80,6 +89,13 @@ def _show(shown: dict[int, MeshPatch], patches: Iterable[MeshPatch]) -> None:
             shown[patch.key] = patch
         else:
             shown.pop(patch.key, None)
+
+
+def _without_guesses(mesh: Mesh, settings: Settings) -> Mesh:
+    if settings.mesh.guessed == "keep" or mesh.is_observed is None:
+        return mesh
+    faces = measured_faces(mesh.faces, mesh.is_observed)
+    return Mesh(mesh.vertices, faces, mesh.colors, mesh.is_observed)
 
 
 def _bare(surface: Mesh | TexturedMesh) -> Mesh:

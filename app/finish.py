@@ -1,7 +1,9 @@
 """From the raw mesh to what the user gets: tidied, reduced, textured. The same for every method."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from engine.core.arrays import F32, Bool
 from engine.core.faults import BadInput
 from engine.core.frames import Photo
 from engine.core.news import Job, Progress
@@ -14,9 +16,16 @@ from engine.texturing.bake import texture
 
 
 def finished(
-    mesh: Mesh, photos: Sequence[Photo], settings: Settings, with_texture: bool, meters: Meters
+    mesh: Mesh,
+    photos: Sequence[Photo],
+    settings: Settings,
+    with_texture: bool,
+    meters: Meters,
+    is_observed: Callable[[F32], Bool] | None = None,
 ) -> Job[Mesh | TexturedMesh]:
     """Return the job that drops islands, closes holes, reduces and paints a mesh.
+
+    Reducing makes vertices anew; `is_observed` says which of them (n, 3) were measured.
 
     Raises:
         BadInput: nothing is left.
@@ -36,6 +45,8 @@ def finished(
         yield Progress("simplify", 0, 1)
         with meters.stage("simplify"):
             mesh = simplify(mesh, wanted)
+    if is_observed is not None:
+        mesh = replace(mesh, is_observed=is_observed(mesh.vertices))
     if not photos:
         # Nothing coloured the mesh: no colour is truer than its grey.
         return Mesh(mesh.vertices, mesh.faces)

@@ -182,7 +182,8 @@ class LivePipeline(ScanPipeline):
         with self.meters.stage("weld"):
             mesh = self._without_guesses(weld(self.mesher.patches.values()))
         photos = self.album.photos()
-        return (yield from finished(mesh, photos, self.settings, self._with_texture, self.meters))
+        how = self._with_texture, self.meters, self.volume.is_observed
+        return (yield from finished(mesh, photos, self.settings, *how))
 
     def details(self) -> dict[str, Any]:
         """Return figures for the report."""

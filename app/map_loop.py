@@ -81,6 +81,11 @@ class MapLoop:
         self.tell_faults()
         self._report_all()
 
+    def tell_last(self) -> None:
+        """Tell what finishing took, and what it went on in spite of."""
+        self.tell_faults()
+        self._report_all()
+
     def tell_faults(self) -> None:
         """Pass on what the fuser goes on in spite of."""
         for fault in self._fuser.take_faults():

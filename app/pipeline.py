@@ -225,8 +225,9 @@ class ScanPipeline(FramesOnly):
             except OutOfRoom as full:
                 # A scan without its last few keyframes is better than none.
                 log.warning("The last keyframes were not fused: %s", full)
+        waiting = self.stats().moves_waiting
         while self._has_moves:
-            yield Progress("moves", 0, self.stats().moves_waiting)
+            yield Progress("moves", waiting - self.stats().moves_waiting, waiting)
             self.idle(MOVES_S)
 
     def details(self) -> dict[str, Any]:

@@ -254,7 +254,7 @@ class ScanController:
             if refining is not None:
                 refining.join()
             result = run_job(fuser.finish(), self._boxes.progress.put, lambda: stop.is_set)
-            self._loop.tell_faults()
+            self._loop.tell_last()
             # Done means safe on disk too, and a record that failed at its end has said so.
             if self._recording is not None:
                 self._recording.join()

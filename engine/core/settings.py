@@ -89,8 +89,9 @@ class RefineSettings(_Branch):
     )
     best_views: int = Field(16, ge=1, description="Pictures that points are looked up in.")
     allocation: Literal["surface", "frustum"] = Field(
-        "frustum",
-        description="Features are kept near measured surfaces, or wherever a picture looks.",
+        "surface",
+        description="Features are kept round measured surfaces, or wherever a picture looks, which "
+        "takes five times the memory.",
     )
     denies: bool = Field(
         False,

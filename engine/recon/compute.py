@@ -1,7 +1,9 @@
 """Where and how precisely networks run."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -30,6 +32,19 @@ class Compute:
         return torch.autocast(
             self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32
         )
+
+
+def own_stream(device: torch.device) -> Callable[[], AbstractContextManager[object]]:
+    """Return what gives the context in which a step's work on the device waits for nobody else's.
+
+    On a processor that is any.
+    """
+    if device.type != "cuda":
+        return nullcontext
+    stream: Any = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    # Weights may still be on their way.
+    stream.wait_stream(torch.cuda.current_stream(device))
+    return lambda: torch.cuda.stream(stream)
 
 
 ON_CPU = Compute(torch.device("cpu"))

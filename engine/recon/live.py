@@ -24,7 +24,7 @@ from engine.recon.chunks import (
     region,
 )
 from engine.recon.coarse import coarse_features
-from engine.recon.compute import Compute
+from engine.recon.compute import Compute, own_stream
 from engine.recon.finalise import Shot
 from engine.recon.frustum import Frustum, frusta
 from engine.recon.lattice import shift_m
@@ -87,6 +87,7 @@ class LiveRecon:
         self.chunks_refined = 0
         self._network = network
         self._compute = compute
+        self._stream = own_stream(compute.device)
         self._resolution_m = resolution_m
         self._size_px = width_px, height_px
         self.lattice = FeatureLattice(
@@ -219,8 +220,10 @@ class LiveRecon:
             assert T_world_depth is not None  # and this one a pose
             depth = depth_view(frame.depth_m, camera, T_world_depth)
         view = color_view(color, frame.intrinsics, T_world_cam, depth, *self._size_px)
-        features = coarse_features(self._network, view.to(self._compute.device), self._compute)
-        packed = Packed.of(features.cpu())
+        with self._stream():
+            features = coarse_features(self._network, view.to(self._compute.device), self._compute)
+            # The one place where a keyframe waits for the device.
+            packed = Packed.of(features.cpu())
         return _Kept(KeyframeView.of(frame.index, view), frame.T_cam_depth, packed)
 
     def _add(self, kept: _Kept) -> None:

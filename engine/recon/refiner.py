@@ -17,7 +17,7 @@ from engine.nets.finerecon.model import FineRecon
 from engine.recon.bricks import CHUNK_VOXELS, bricks, quantised
 from engine.recon.chunks import ChunkRequest, KeyframeGone, KeyframeView, Message, RefinedChunk
 from engine.recon.coarse import occupancy_logits, volume_input, voxel_features
-from engine.recon.compute import Compute
+from engine.recon.compute import Compute, own_stream
 from engine.recon.fine import Keyframe, points_of, portions, reading, surface_logits
 from engine.recon.gather import Sums
 from engine.recon.lately import Lately
@@ -49,6 +49,7 @@ class Refiner:
         check_network(network)
         self._network = network
         self._compute = compute
+        self._stream = own_stream(compute.device)
         self._resolution_m = resolution_m
         self._rate = round(FEATURE_VOXEL_M / resolution_m)
         self._denies = settings.denies
@@ -91,7 +92,8 @@ class Refiner:
         informed = _informed(request)
         voxels, samples = _nothing(self._rate)
         if informed.any():
-            voxels, samples = self._surface(request, is_cancelled)
+            with self._stream():
+                voxels, samples = self._surface(request, is_cancelled)
         found = bricks(request.key, self._rate, informed & self._denies, voxels, samples)
         return RefinedChunk(
             request.key,

@@ -5,7 +5,7 @@ import numpy as np
 from engine.core.arrays import F64, I32
 from engine.core.camera import Intrinsics
 from engine.core.faults import BadInput
-from engine.core.grid import BLOCK_M, BRICK_VOXELS, FEATURE_VOXEL_M, FEATURE_VOXELS, unpack
+from engine.core.grid import BLOCK_M, BRICK_VOXELS, FEATURE_VOXEL_M, FEATURE_VOXELS, pack, unpack
 from engine.core.poses import Pose
 from engine.kernels import integrate
 from engine.kernels.features import EDGE_PX, Camera, Look, Rule
@@ -81,6 +81,13 @@ def near_surface(look: Look, rule: Rule, reach_m: float) -> I32:
     none = np.zeros(1, np.int64)
     _, keys = touch(KeyTable(1), none, 1, view, bricks)
     return unpack(keys)
+
+
+def grown(cells: I32) -> I32:
+    """Return blocks (n, 3) and all that touch them, each once: the network looks that far."""
+    steps = np.stack(np.meshgrid(*[(-1, 0, 1)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    around = (cells[:, None] + steps).reshape(-1, 3)
+    return unpack(np.unique(pack(around)))
 
 
 def _cell(point: F64, rule: Rule) -> I32:

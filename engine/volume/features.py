@@ -14,7 +14,7 @@ from engine.core.poses import Pose
 from engine.core.settings import RefineSettings
 from engine.kernels.features import BLOCK, FEATURE_LIMIT, MAX_VIEWS, Camera, Look, Rule, Sums
 from engine.kernels.features_numba import add, changed, gather
-from engine.volume.candidates import in_picture, in_reach, near_surface
+from engine.volume.candidates import grown, in_picture, in_reach, near_surface
 from engine.volume.ledger import Ledger
 from engine.volume.pool import OutOfRoom, Pool
 
@@ -210,7 +210,7 @@ class FeatureLattice:
             cells = in_reach(look, self.rule, reach_m)
         else:
             # Measured depth is within reach; the margin behind it may be farther.
-            cells = near_surface(look, self.rule, reach_m)
+            cells = grown(near_surface(look, self.rule, reach_m))
             reach_m = np.inf
         T = look.photo.T_cam_world.astype(np.float64)
         self._pool.begin(-T[:3, 3] @ T[:3, :3])

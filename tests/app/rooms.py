@@ -32,7 +32,14 @@ SETTINGS = Settings(
     keyframes=KeyframeSettings(min_move_m=0.01, min_turn_deg=0.5),
     volume=VolumeSettings(voxel_m=0.04, memory_mb=96),
     mesh=MeshSettings(min_island_faces=20),
-    refine=RefineSettings(halo_vox=4, reach_m=2.0, features_mb=96, keyframes_mb=16),
+    refine=RefineSettings(
+        halo_vox=4,
+        best_views=2,
+        allocation="surface",
+        reach_m=2.0,
+        features_mb=96,
+        keyframes_mb=16,
+    ),
     texture=TextureSettings(size_px=256, max_views=10),
 )
 
@@ -46,9 +53,8 @@ def walk(count=9):
 class Walk:
     """These frames as a recording, delivered as often as wanted."""
 
-    skipped = {}
-
     def __init__(self, frames=None, is_live=False, before=lambda frame: None):
+        self.skipped = {}
         self._frames = walk() if frames is None else frames
         self._is_live = is_live
         self._before = before
@@ -74,7 +80,7 @@ class Walk:
 
 
 class KnowsTheBall:
-    """Gives the exact depth of a frame, and remembers whom it was to be compared with, and where."""
+    """Gives the exact depth of a frame, and remembers whom it was to compare with."""
 
     source_count = 2
 

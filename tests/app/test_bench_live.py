@@ -11,7 +11,6 @@ import pytest
 from app import cli, console
 from app.bench_live_aims import AIMS, Aim, for_people
 from app.bench_live_drive import driven
-from app.bench_live_growth import _alike
 from app.bench_live_sets import NORMAL, QUICK, draw
 from app.bench_live_tape import MISSED, Play, TapeSource, record
 from app.bench_live_watch import Log, percentiles
@@ -178,8 +177,10 @@ def test_percentiles_of_nothing_are_nothing():
     assert percentiles("ms", [1.0, 2.0, 3.0])["ms_p50"] == 2.0
 
 
-def test_views_are_paired_with_the_most_alike_and_the_others_left_alone():
-    assert _alike(np.array([1.0, 2.0, 4.0]), np.array([2.1, 3.0, 4.0])) == [(1, 0), (2, 2)]
+def test_rounds_come_back_to_the_first_place(tape):
+    frames = list(TapeSource(tape, Play(stop=1, rounds=3, apart_m=20, places=2)).frames())
+    assert np.ptp([frame.T_world_cam.translation[0] for frame in frames]) == pytest.approx(20)
+    assert frames[2].T_world_cam == frames[0].T_world_cam
 
 
 def test_an_aim_is_met_at_its_bound_and_missing_figures_have_none():

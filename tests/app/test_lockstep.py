@@ -12,6 +12,7 @@ from engine.runtime.progress import run_job
 from engine.sources.base import SourceInfo
 from tests.app.fakes import FakeFuser, FakeSource
 from tests.app.helped import HelpedFuser, same_mesh
+from tests.app.rooms import Walk, live_pipeline, walk
 from tests.app.viewer import Viewer
 from tests.scenes import orbit
 
@@ -39,6 +40,7 @@ FUSERS = {
     "plain": (FakeSource, FakeFuser),
     "helped": (FakeSource, HelpedFuser),
     "fusion": (Ball, lambda: ScanPipeline(SETTINGS, with_texture=False)),
+    "finerecon": (lambda: Walk(walk()[:4]), live_pipeline),
 }
 
 

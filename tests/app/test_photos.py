@@ -95,3 +95,27 @@ def test_large_photographs_are_bounded_by_their_bytes(monkeypatch):
     kept = indices(album)
     assert kept[0] < 15
     assert kept[-1] > 45
+
+
+def test_photographs_follow_their_frames_and_leave_with_them():
+    album = PhotoAlbum(SETTINGS, 100)
+    for i in range(6):
+        album.offer(frame(i, 0.12 * i))
+    there = Pose.from_parts(np.eye(3), [0, 5, 0])
+    album.move({1: there, 3: None, 5: there, 77: None})
+    assert indices(album) == [0, 1, 2, 4, 5]
+    poses = {photo.index: photo.T_world_cam for photo in album.photos()}
+    assert poses[1] == poses[5] == there
+    assert poses[2] == frame(2, 0.24).T_world_cam
+    # A new stretch begins: the sharpest of the last one is not weighed against what comes.
+    album.offer(frame(6, 0.6, blur_px=3))
+    assert indices(album) == [0, 1, 2, 4, 5, 6]
+
+
+def test_frames_that_were_not_photographed_change_nothing():
+    album = PhotoAlbum(SETTINGS, 100)
+    album.offer(frame(0, blur_px=2))
+    album.move({1: None, 2: Pose.identity()})
+    album.offer(frame(3, 0.01))
+    # Still the same stretch, of which one is kept.
+    assert indices(album) == [3]

@@ -314,13 +314,16 @@ def test_an_order_that_comes_last_is_recorded_and_one_without_a_record_is_not_mi
     for recorder in (ArchiveWriter(tmp_path / "kept"), None):
         fuser = pipeline()
 
-        def order(frame, recorder=recorder):
+        made = []
+
+        def order(frame, made=made):
             if frame.index == 8:
-                # Both orders are obeyed after the way in was closed.
-                scan.undo(0.05)
-                scan.finish()
+                # Obeyed when the way in is closed already.
+                made[0].undo(0.05)
+                made[0].finish()
 
         scan = ScanController(Walk(before=order), lambda info, f=fuser: f, recorder=recorder)
+        made.append(scan)
         scan.start()
         over(scan)
         assert scan.state is ScanState.DONE

@@ -1,13 +1,16 @@
 """Whole scans, from frames to files, the way the command line runs them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from app import headless
+from app.bundled import bundled
 from app.headless import scan
+from app.method import Method
 from engine.core.faults import BadInput, CannotWrite
 from engine.core.settings import preset
 from engine.core.surface import Mesh, TexturedMesh
@@ -221,3 +224,34 @@ def test_too_little_room_is_said_before_anything_is_read(drawn, tmp_path, monkey
     with pytest.raises(CannotWrite, match="free"):
         run(Drawn(drawn, 0, AssertionError("read")), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+class Holed(Drawn):
+    """A sensor that is blind in a corner of every picture."""
+
+    def frames(self):
+        for frame in super().frames():
+            depth = frame.depth_m.copy()
+            depth[:60, :60] = 0
+            yield replace(frame, depth_m=depth)
+
+
+@pytest.mark.parametrize("depth", ["sensor", "guided"])
+def test_a_scan_that_is_refined_says_so_in_its_report(tmp_path, depth):
+    # Near enough to each other for photographs to be compared.
+    source = SyntheticSource(SPEC.replace("frames=24", "frames=120"))
+    frames = [source.frame(number) for number in range(0, 12, 3)]
+    method = Method(
+        name="finerecon", depth=depth, weights=bundled("finerecon"), width_px=160, height_px=128
+    )
+    outcome, _ = run(Holed(frames), tmp_path, method=method)
+    assert sorted(f.name for f in tmp_path.iterdir()) == FILES
+    found = outcome.report["refinement"]
+    assert (outcome.report["method"], outcome.report["depth"]) == ("finerecon", depth)
+    assert 1 <= found["keyframes"] <= 4
+    assert found["tiles"] == 1
+    assert found["features_mb"] > 0
+    assert {"features", "fuse", "volume", "supersede"} <= outcome.report["seconds"].keys()
+    assert len(load_mesh(tmp_path / "mesh.glb").faces) == len(outcome.surface.faces)
+    assert ("depth" in outcome.report["seconds"]) is (depth == "guided")
+    assert outcome.report["source"]["warnings"] == []

@@ -91,6 +91,29 @@ def test_a_picture_with_no_more_than_a_corner_of_a_block_comes_last_but_is_not_f
     assert (np.sort(found, axis=1) == np.arange(5)).all()
 
 
+def test_every_picture_that_shows_any_point_of_a_block_is_listed():
+    """Blocks are told of by the middles of their voxels; points of the surface lie between them."""
+    steps = (np.arange(16) + 0.5) / 16
+    inside = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    best = BestViews()
+    for view in KEYFRAMES:
+        best.add(view, BLOCKS[appraise(view, BLOCKS)[0] > 0])
+    listed = best.best(BLOCKS.tolist(), 9)
+    between = 0
+    for view in KEYFRAMES:
+        height, width = view.image_3hw.shape[1:]
+        points = (CELLS[:, None, :] + inside) * BLOCK_M
+        camera = points @ view.T_cam_world[:3, :3].T + view.T_cam_world[:3, 3]
+        uvz = camera @ view.K.T
+        uv = uvz[..., :2] / np.where(uvz[..., 2:] > 0, uvz[..., 2:], 1)
+        shown = (uvz[..., 2] > 0) & (uv > -0.5).all(-1)
+        shown &= (uv[..., 0] < width - 0.5) & (uv[..., 1] < height - 0.5)
+        needed = shown.any(axis=1)
+        assert (listed == view.number).any(axis=1)[needed].all()
+        between += (needed & (appraise(view, BLOCKS)[0] == 0)).sum()
+    assert between > 0
+
+
 def test_a_dropped_keyframe_leaves_nothing_behind():
     best = filled(range(5))
     for number in (1, 3, 4):

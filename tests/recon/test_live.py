@@ -143,6 +143,12 @@ def test_free_space_is_denied_and_the_unknown_passed_over(small):
         small.occ_predictor[-1].bias -= 1  # nothing is occupied
     live, refiner = started(small)
     fed(live, refiner)
+    # What was measured stays, unless the settings let the network deny it.
+    chunks = refined(live, refiner)
+    assert sum(chunk.occupied for chunk in chunks) == 0
+    assert sum(len(chunk.absent_keys) for chunk in chunks) == 0
+    live, refiner = started(small, ALL.model_copy(update={"denies": True}))
+    fed(live, refiner)
     chunks = refined(live, refiner)
     assert sum(chunk.occupied for chunk in chunks) == 0
     assert sum(len(chunk.absent_keys) for chunk in chunks) > 0

@@ -120,7 +120,8 @@ class _MinutePainter(QStyledItemDelegate):
             super().paint(painter, option, index)
             return
         room = QRectF(self._table.visualRect(index)).adjusted(10, 4, -4, -3)
-        width = room.width() / MINUTE_S
+        # Whole pixels, or some bars would look wider than others.
+        width = room.width() // MINUTE_S
         median_color, p95_color = QColor(theme.ACCENT), QColor(theme.LINE)
         for ago, median, p95 in self._minute.bars(step):
             left = room.right() - (ago + 1) * width
