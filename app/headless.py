@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +193,7 @@ class _Drive:
     seconds: float = 0.0
     broke_off: str | None = None
     not_fused: int = 0
-    first_reason: str = ""
+    complaints: list[str] = field(default_factory=list)
 
 
 def _drive(
@@ -214,12 +214,12 @@ def _drive(
             drive.seconds = time.perf_counter() - started
             on_progress(Progress("scan", drive.frames_read, info.frame_count or 0))
         for fault in news.faults:
-            if fault.severity in PASSING:
-                drive.not_fused += 1
-                drive.first_reason = drive.first_reason or fault.says
+            if fault.severity in PASSING and fault.says not in drive.complaints:
+                drive.complaints.append(fault.says)
         if news.progress is not None:
             on_progress(news.progress)
         if news.state is ScanState.DONE:
+            drive.not_fused = controller.last_stats.dropped
             return drive
         if news.state is ScanState.FAILED and controller.failure is not None:
             if drive.broke_off == STOPPED and isinstance(controller.failure, BadInput):
@@ -284,9 +284,12 @@ def _source_row(
     skipped, warnings, notes = dict(source.skipped), list(info.warnings), list(info.notes)
     if depth != "sensor":
         notes.append(f"Depth was estimated from the photographs ({depth}).")
+    complaints = list(drive.complaints)
     if drive.not_fused:
         skipped["could not be fused"] = drive.not_fused
-        warnings.append(f"{drive.not_fused} frames could not be fused. {drive.first_reason}")
+        reason = complaints.pop(0) if complaints else ""
+        warnings.append(f"{drive.not_fused} frames could not be fused. {reason}".strip())
+    warnings += complaints
     return {
         "name": info.name,
         "layout": info.layout,

@@ -73,6 +73,11 @@ class LivePipeline(ScanPipeline):
         self._shown: set[int] = set()
 
     @property
+    def on_disk_mb(self) -> float:
+        """How much of volume, features and keyframes had to leave memory for the disk."""
+        return super().on_disk_mb + self.recon.on_disk_mb
+
+    @property
     def has_work(self) -> bool:
         """Whether frames wait to be moved, a chunk to be shown, or one to be refined."""
         return super().has_work or bool(self._refined) or bool(self._messages) or self._can_ask
@@ -96,7 +101,7 @@ class LivePipeline(ScanPipeline):
             chunk.write(self.volume)
             self.recon.applied(chunk)
             self._shown.difference_update(chunk.silent_keys.tolist())
-            self._shown.update(chunk.brick_keys.tolist())
+            self._shown.update(chunk.brick_keys.tolist(), chunk.absent_keys.tolist())
         with self.meters.stage("mesh"):
             return self._mesh()
 

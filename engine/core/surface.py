@@ -10,11 +10,10 @@ from engine.core.faults import BadInput
 
 
 class Grade(IntEnum):
-    """How good a piece of surface is: fused depth, a network's word, or the last word."""
+    """How good a piece of surface is: fused depth, or a network's word."""
 
     DRAFT = 0
     REFINED = 1
-    FINAL = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,11 +43,11 @@ class GuidedDepth:
         """Start with nothing seen; who can wait gets better depth, see `KeyframeWalk`."""
         self._walk = KeyframeWalk(estimator, can_wait)
         self._settings = settings
-        self._merged_index: int | None = None
+        self._keyframe_index: int | None = None
 
     def is_keyframe(self, frame: Frame) -> bool:
-        """Return whether a frame that came out just now is a keyframe with learned depth."""
-        return frame.index == self._merged_index
+        """Return whether a frame that came out just now is a keyframe."""
+        return frame.index == self._keyframe_index
 
     @property
     def takes_depth(self) -> bool:
@@ -79,8 +79,9 @@ class GuidedDepth:
             yield from self._given(seen)
 
     def _given(self, seen: Seen) -> Iterator[Frame]:
+        if seen.is_keyframe:
+            self._keyframe_index = seen.frame.index
         if seen.found is not None and seen.is_kept is not None:
-            self._merged_index = seen.frame.index
             yield self._merged(seen.frame, seen.found, seen.is_kept)
         elif seen.frame.depth_m is not None and seen.frame.T_world_cam is not None:
             yield seen.frame

@@ -31,11 +31,13 @@ class Seen:
         found: its estimated depth; None of a frame that is no keyframe, or one that nothing seen
             around it shows from elsewhere.
         is_kept: (h, w) where that depth is believed, sized as `found`; None without it.
+        is_keyframe: whether it is one, with depth or without.
     """
 
     frame: Frame
     found: DepthMap | None = None
     is_kept: Bool | None = None
+    is_keyframe: bool = False
 
 
 @dataclass(slots=True)
@@ -181,14 +183,14 @@ class KeyframeWalk:
         """Return a keyframe with what its neighbours confirm of its depth."""
         own, found = self._held[at], self._held[at].found
         if found is None:
-            return Seen(own.frame)
+            return Seen(own.frame, is_keyframe=True)
         near = range(max(0, at - BEFORE), min(self._estimated, at + AFTER + 1))
         maps = [(self._held[i].found, self._held[i].photo.T_world_cam) for i in near if i != at]
         others = [(other, pose) for other, pose in maps if other is not None]
         same, unseen = confirmed(found, own.photo.T_world_cam, others)
         sure = found.confidence
         kept = (same & (sure >= LEAST_CONFIDENCE)) | (unseen & (sure >= SURE))
-        return Seen(own.frame, found, kept)
+        return Seen(own.frame, found, kept, is_keyframe=True)
 
     def _start_anew(self) -> None:
         self._buffer = KeyframeBuffer()

@@ -134,7 +134,7 @@ def test_frustum_keeps_all_a_dense_box_has_within_reach(views):
     assert truth.views_xyz[depth > 2.5].any()
 
 
-def test_surface_keeps_what_lies_within_the_margin_of_measured_depth(views):
+def test_surface_keeps_what_lies_round_measured_depth(views):
     frame = orbit(8)[3]
     made = filled([views[3]], allocation="surface")
     rays = frame.depth_intrinsics.directions()[::7, ::7]
@@ -145,7 +145,10 @@ def test_surface_keeps_what_lies_within_the_margin_of_measured_depth(views):
         kept = np.isin(pack(blocks), made.keys())
         # Points before the picture's edge may lie in a block of which no voxel is in view.
         assert kept.mean() > 0.99
-    assert len(made.keys()) < len(filled([views[3]]).keys())
+    # One block farther, and no more: what lies before the whole depth is not kept.
+    middle = frame.T_world_cam.apply(np.array([[0.0, 0.0, depth[depth > 0].min() - 0.9]]))
+    block = np.floor(np.rint((middle - SHIFT_M) / 0.04) / 8).astype(np.int32)
+    assert not np.isin(pack(block), made.keys()).any()
 
 
 def test_mean_of_one_picture_is_its_bilinear_sample():
