@@ -8,12 +8,13 @@ from engine.depth.sensor import clean
 
 # It can only extract its whole mesh: seldom enough for the run to end soon.
 MESH_EVERY = 10
+FRAMES = 100
 
 
 def open3d_fusion(kit: Kit, name: str, on_progress: Report) -> Figures:
     """Return milliseconds a frame of fusing alone, and of fusing and extracting the mesh."""
     peer = Open3DPeer(kit.settings.volume)
-    source = kit.source(name)
+    source = kit.source(name, stop=FRAMES)
     fused: list[float] = []
     meshed: list[float] = []
     for number, frame in enumerate(source.frames()):

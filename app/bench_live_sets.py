@@ -90,7 +90,7 @@ NORMAL = Plan(
     },
     (640, 480),
     Settings(),
-    compared=40,
+    compared=30,
     exact=12,
 )
 # For trying the machinery out: the names are those of the rooms they stand for.

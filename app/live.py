@@ -24,7 +24,7 @@ from engine.depth.keyframes import KEPT, KeyframeBuffer
 from engine.meshing.seams import weld
 from engine.recon.chunks import ChunkRequest, Message, RefinedChunk
 from engine.recon.finalise import Final
-from engine.recon.live import LiveRecon
+from engine.recon.live import LiveRecon, blocks_of
 from engine.volume.history import History
 from engine.volume.pool import OutOfRoom
 
@@ -94,14 +94,14 @@ class LivePipeline(ScanPipeline):
 
     def idle(self, budget_s: float) -> list[MeshPatch]:
         """Show a refined chunk or move frames, for about so long; return what changed."""
-        if not self._refined:
-            return super().idle(budget_s)
-        chunk = self._refined.popleft()
-        with self.meters.stage("supersede"):
-            chunk.write(self.volume)
-            self.recon.applied(chunk)
-            self._shown.difference_update(chunk.silent_keys.tolist())
-            self._shown.update(chunk.brick_keys.tolist(), chunk.absent_keys.tolist())
+        try:
+            if not self._refined:
+                return self._moved_on(budget_s)
+            with self.meters.stage("supersede"):
+                self._show(self._refined.popleft())
+        except OutOfRoom as full:
+            # Drafts go on; the chunk comes again when it changes.
+            self._faults.append(full)
         with self.meters.stage("mesh"):
             return self._mesh()
 
@@ -207,6 +207,25 @@ class LivePipeline(ScanPipeline):
         self.recon.close()
         self._refining.close()
 
+    def _show(self, chunk: RefinedChunk) -> None:
+        self.recon.applied(chunk)
+        chunk.write(self.volume)
+        self._shown.difference_update(chunk.silent_keys.tolist())
+        self._shown.update(chunk.brick_keys.tolist(), chunk.absent_keys.tolist())
+
+    def _moved_on(self, budget_s: float) -> list[MeshPatch]:
+        """Move frames, and forget what the network said of places that nobody sees any more."""
+        if self._moves is None or not self._moves.waiting:
+            return []
+        before = self.recon.lattice.keys()
+        patches = super().idle(budget_s)
+        gone = np.setdiff1d(before, self.recon.lattice.keys())
+        shown = self._shown_keys()
+        lost = shown[np.isin(blocks_of(shown, self.volume.grid), gone)]
+        self.volume.unrefine(lost)
+        self._shown.difference_update(lost.tolist())
+        return patches + self._mesh()
+
     def _shown_keys(self) -> I64:
         return np.fromiter(self._shown, np.int64, len(self._shown))
 
@@ -221,8 +240,12 @@ class LivePipeline(ScanPipeline):
         super()._fused(cleaned)
         if not self._is_keyframe(cleaned):
             return
-        with self.meters.stage("features"):
-            self._tell(self.recon.add_keyframe(cleaned))
+        try:
+            with self.meters.stage("features"):
+                self._tell(self.recon.add_keyframe(cleaned))
+        except OutOfRoom as full:
+            # It is fused; the network has to do without.
+            self._faults.append(full)
 
     def _tell(self, messages: list[Message]) -> None:
         if self.helper is not None:

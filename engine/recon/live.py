@@ -8,7 +8,7 @@ import numpy as np
 from engine.core.arrays import F32, F64, I64
 from engine.core.faults import BadFrame, BadInput
 from engine.core.frames import Frame
-from engine.core.grid import FEATURE_VOXEL_M, FEATURE_VOXELS, pack
+from engine.core.grid import BLOCK_M, FEATURE_VOXEL_M, FEATURE_VOXELS, Grid, pack, unpack
 from engine.core.poses import Pose
 from engine.core.settings import RefineSettings
 from engine.nets.finerecon.model import FineRecon
@@ -277,6 +277,11 @@ class LiveRecon:
         T: F32 = to_cam(T_world_cam.matrix).numpy()
         height, width = self._last.image_3hw.shape[1:]
         return T_world_cam.translation, Frustum.of(self._last.K, (height, width), T)
+
+
+def blocks_of(bricks: I64, grid: Grid) -> I64:
+    """Return the block (n,) in which the middle of each brick of the surface lattice lies."""
+    return pack(np.floor((unpack(bricks) + 0.5) * (grid.brick_m / BLOCK_M)))
 
 
 def _feature_view(kept: _Kept) -> FeatureView:
