@@ -78,13 +78,17 @@ def make_fuser(
 def chosen_method(method: Method, info: SourceInfo) -> Method:
     """Return the method with a name: what a network refines best is depth that one estimated.
 
+    Who names its weights wants it in any case.
+
     Raises:
         BadInput: as `chosen_depth`.
     """
     if method.name != "auto":
         return method
+    has_weights = method.weights is not None or method.random_weights is not None
     is_learned = chosen_depth(method, info) in ("learned", "simplerecon")
-    return method.model_copy(update={"name": "finerecon" if is_learned else "fusion"})
+    name = "finerecon" if has_weights or is_learned else "fusion"
+    return method.model_copy(update={"name": name})
 
 
 def _history(settings: Settings) -> History:

@@ -106,7 +106,7 @@ def test_a_recording_without_depth_is_scanned_from_its_photographs(run, recordin
     phone = recordings / "ios-logger"
     code, report, err = run("scan", phone, "--out", tmp_path / "out", *QUICK)
     assert code == 0, err
-    assert report["method"] == "fusion"
+    assert report["method"] == "finerecon"
     assert report["depth"] == "learned"
     assert report["surface_m2"] > 1
     code, refusal, _ = run("scan", phone, "--out", tmp_path / "other", *QUICK, "--depth", "sensor")
@@ -139,7 +139,7 @@ def test_help_names_the_choices_and_keeps_made_up_weights_to_itself(monkeypatch,
     [
         ((*OFFLINE, "--weights", "nobody"), "no weights 'nobody'"),
         (("--depth", "simplerecon"), "needs weights, and none are installed"),
-        (("--weights", "some"), "--weights says nothing"),
+        (("--method", "fusion", "--weights", "some"), "--weights says nothing"),
         (("--resolution-m", "0.01"), "--resolution-m says nothing"),
         ((*OFFLINE, "--resolution-m", "0.03"), "resolution_m cannot be 0.03"),
         ((*OFFLINE, "--weights", "{weights}", "--resolution-m", "0.005"), "does not divide"),

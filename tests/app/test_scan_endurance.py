@@ -163,7 +163,8 @@ def test_commands_at_every_moment_never_hang(seed):
     assert fuser.is_closed
     if recorder is not None:
         assert recorder.closed == 1
-        assert recorder.kept == sorted(recorder.kept)
+        frames = [kept for kept in recorder.kept if not isinstance(kept, PoseUpdate)]
+        assert frames == sorted(frames)
 
 
 def test_everything_that_crosses_a_channel_can_travel(monkeypatch, tmp_path):
@@ -187,6 +188,7 @@ def test_everything_that_crosses_a_channel_can_travel(monkeypatch, tmp_path):
     )
     scan.start()
     viewer = Viewer(scan)
+    viewer.until(lambda news: fuser.patches)
     scan.undo(1.0)
     scan.update(PoseUpdate({0: None}, "wrong"))
     viewer.until_over()

@@ -35,8 +35,8 @@ def test_a_warm_up_goes_through_every_step(monkeypatch):
     made = []
     make = warmup.make_fuser
 
-    def keep(settings, info):
-        made.append(make(settings, info))
+    def keep(settings, info, method):
+        made.append(make(settings, info, method=method))
         return made[-1]
 
     monkeypatch.setattr(warmup, "make_fuser", keep)

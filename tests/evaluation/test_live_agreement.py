@@ -30,7 +30,7 @@ def test_more_pictures_and_a_wider_halo_bring_the_live_surface_nearer():
     poor = RefineSettings(
         halo_vox=0, best_views=1, reach_m=2.0, allocation="surface", features_mb=64, keyframes_mb=16
     )
-    rich = replace_settings(poor, halo_vox=8, best_views=9, allocation="frustum")
+    rich = replace_settings(poor, halo_vox=8, best_views=9, allocation="frustum", reach_m=4.0)
     rows = list(agreements(network(), orbit(2), [poor, rich], ON_CPU, size_px=(WIDTH, HEIGHT)))
     assert rows[0].tsdf_mean > rows[1].tsdf_mean > 0
     assert rows[0].same_voxels < rows[1].same_voxels <= 1
