@@ -4,6 +4,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
+import torch
+
 from app.fuser import Helper
 from app.mailboxes import Answer, Mailboxes
 from app.preview import preview
@@ -76,6 +78,10 @@ def capture(
 def refine(helper: Helper, boxes: Mailboxes, meters: Meters) -> None:
     """Answer messages until no more come; work behind everything that has to keep up."""
     give_way()
+    # One core is enough for what can wait. Every thread has a number of its own, and takes it from
+    # the latest one said when it first needs torch: the map has by now, later scans get it back.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
         for message in boxes.refine:
             # By kind: messages that are only noted would hide what the others take.
@@ -83,6 +89,7 @@ def refine(helper: Helper, boxes: Mailboxes, meters: Meters) -> None:
                 result = helper.handle(message)
             boxes.results.put(Answer(result))
     finally:
+        torch.set_num_threads(threads)
         boxes.refine.close(discard=True)
         boxes.results.close()
 
