@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 # Chunks in hand and on their way: one is refined while the next one waits.
 REQUESTS_AHEAD = 2
+# With more of a camera's frames waiting, as a share of the queue, no keyframe is made of a frame.
+CALM = 0.2
 
 
 class LivePipeline(ScanPipeline):
@@ -69,6 +71,7 @@ class LivePipeline(ScanPipeline):
         self._refined: deque[RefinedChunk] = deque()
         self._asked: dict[int, ChunkRequest] = {}
         self._camera: Pose | None = None
+        self._put_off = 0
         # Bricks in which the network has a say.
         self._shown: set[int] = set()
 
@@ -139,7 +142,7 @@ class LivePipeline(ScanPipeline):
         plain = super().stats()
         return FuserStats(
             keyframes=len(self.recon.keyframes),
-            keyframes_thinned=plain.keyframes_thinned,
+            keyframes_thinned=plain.keyframes_thinned + self._put_off,
             chunks_refined=self.recon.chunks_refined,
             chunks_waiting=self.recon.chunks_waiting,
             moves_waiting=plain.moves_waiting,
@@ -257,4 +260,10 @@ class LivePipeline(ScanPipeline):
             return False
         if self._keyframe_depth is not None:
             return self._keyframe_depth.is_keyframe(frame)
+        if not self._buffer.is_due(frame.T_world_cam.matrix):
+            return False
+        if self.pressure > CALM:
+            # It takes as long as several frames: the next one that comes in a calm moment will do.
+            self._put_off += 1
+            return False
         return self._buffer.offer(frame.T_world_cam.matrix) in KEPT

@@ -104,6 +104,14 @@ class KeyframeBuffer:
         self._held.append((index, T_world_cam))
         return Response.KEYFRAME
 
+    def is_due(self, T_world_cam: Matrix) -> bool:
+        """Return whether a valid frame would be kept if it were offered."""
+        if not self._held:
+            return True
+        return pose_distance(_between(self._held[-1][1], T_world_cam))[0] >= (
+            self._rule.keyframe_distance
+        )
+
     def sources(self) -> list[int]:
         """Return the frames that suit the last keyframe best, by how well they do.
 

@@ -350,3 +350,18 @@ def test_guesses_are_left_out_where_they_are_not_wanted(make):
     assert keeping._without_guesses(mesh) is mesh
     # A face is measured if all of its corners are.
     assert dropping._without_guesses(mesh).faces.tolist() == [[0, 1, 2]]
+
+
+def test_under_pressure_keyframes_are_put_off_and_counted(make):
+    fuser = make()
+    fuser.add(walk()[0])
+    assert fuser.stats().keyframes == 1
+    fuser.pressure = 0.5
+    fuser.add(walk()[1])
+    # Fused all the same.
+    assert sorted(fuser.volume.frames) == [0, 1]
+    assert fuser.stats().keyframes == 1
+    assert fuser.stats().keyframes_thinned == 1
+    fuser.pressure = 0.0
+    fuser.add(walk()[2])
+    assert list(fuser.recon.keyframes) == [0, 2]
