@@ -41,7 +41,7 @@ def test_undo_in_a_pause_acts_without_another_frame(scan_of):
     fused, revision = len(fuser.added), fuser.revision
     scan.undo(2.5)
     viewer.until(lambda news: fuser.orders)
-    viewer.until(lambda news: any(p.revision > revision for p in news.patches))
+    viewer.until(lambda news: any(p.revision > revision for p in viewer.patches.values()))
     assert fuser.orders[0][0] == 2.5
     # The frame in the reader's hand may have slipped in before the pause; none came after it.
     assert len(fuser.added) <= fused + FRAMES_AHEAD + 1
