@@ -39,7 +39,7 @@ class Run:
     """A scan that was driven to the end of its tape.
 
     Attributes:
-        seconds: from the first frame's leaving the source until the last one was fused.
+        seconds: from the first frame's having been fused until the last one was.
         stats: the last counters.
         patches: what was on the screen at the end, by cell.
         rows: memory over time.
@@ -141,7 +141,7 @@ def driven(
             on_frame(run.stats.frames_read)
             act(controller, run)
             time.sleep(POLL_S)
-        run.seconds = log.last_s - min(source.left_s.values())
+        run.seconds = log.last_s - log.first_s
         own_s, all_s, there_s = (now - then for now, then in zip(_busy_s(), before, strict=True))
         run.busy_elsewhere = max(0.0, (all_s - own_s) / there_s)
         run.fuser, run.result = made[0], controller.result

@@ -32,7 +32,7 @@ class Log:
         self.frame_ms: list[float] = []
         self.chunk_ms: list[float] = []
         self.fused: list[int] = []
-        self.last_s = 0.0
+        self.first_s = self.last_s = 0.0
         self.update_s: float | None = None
         self.absorbed_s: float | None = None
         self._left_s = left_s
@@ -54,6 +54,7 @@ class Log:
         """A frame was fused and changed these patches; by the clock, and in processor time."""
         with self._lock:
             self.last_s = time.perf_counter()
+            self.first_s = self.first_s or self.last_s
             self.fused.append(index)
             (self.keyframe_ms if is_keyframe else self.frame_ms).append(took_ms)
             if is_keyframe:

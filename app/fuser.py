@@ -11,8 +11,8 @@ from engine.core.news import Job
 from engine.core.surface import Mesh, MeshPatch, TexturedMesh
 from engine.runtime.meters import Meters
 
-# Three quarters full is when it can still be helped; full is when frames begin to be lost.
-CROWDED = 0.75
+# Half full is when it can still be helped; a frame that takes long lets two or three more come.
+CROWDED, NEARLY_FULL = 0.5, 0.75
 PASSING = (Severity.IGNORE, Severity.DEGRADE)
 
 
@@ -189,10 +189,13 @@ class FramesOnly:
 
 
 def thinning(pressure: float) -> float:
-    """Return how many times the usual motion a keyframe costs under a pressure of 0 to 1."""
-    if pressure >= 1:
+    """Return how many times the usual motion a keyframe costs under a pressure of 0 to 1.
+
+    None is made while there is hardly room left: what comes during a slow one must find a place.
+    """
+    if pressure >= NEARLY_FULL:
         return math.inf
-    return 2.0 if pressure >= CROWDED else 1.0
+    return 4.0 if pressure >= CROWDED else 1.0
 
 
 def fuse(fuser: Fuser, frame: Frame) -> tuple[list[MeshPatch], Fault | None]:

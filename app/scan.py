@@ -120,7 +120,6 @@ class ScanController:
             self._recording = self._crew.spawn("record", self._record, FaultPolicy.ALONE)
         else:
             self._boxes.record.close()
-        self._crew.spawn("capture", self._capture, FaultPolicy.ALONE)
         self._crew.spawn("map", self._map)
 
     def pause(self) -> None:
@@ -241,13 +240,20 @@ class ScanController:
         record(self._recorder, self._boxes, self.meters)
 
     def _map(self, stop: StopToken) -> None:
-        self._fuser = fuser = self._make_fuser(self.info)
+        try:
+            self._fuser = fuser = self._make_fuser(self.info)
+        except BaseException:
+            # Capture will not come to close it.
+            self._source.close()
+            raise
         helper, refining = fuser.helper, None
         if helper is not None:
             refining = self._crew.spawn(
                 "refine", lambda _: refine(helper, self._boxes, self.meters), FaultPolicy.ALONE
             )
         try:
+            # A camera whose frames nobody can fuse yet would only lose them.
+            self._crew.spawn("capture", self._capture, FaultPolicy.ALONE)
             self._loop = MapLoop(fuser, self._boxes, self.meters, self.info)
             self._loop.run()
             # What the helper owned is the fuser's again only when its thread is gone.

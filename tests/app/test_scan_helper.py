@@ -167,8 +167,8 @@ def test_a_recording_never_presses(scan_of):
 
 
 def test_pressure_thins_keyframes():
-    assert [thinning(p) for p in (0, 0.74, 0.75, 0.99)] == [1, 1, 2, 2]
-    assert thinning(1.0) == float("inf")
+    assert [thinning(p) for p in (0, 0.49, 0.5, 0.74)] == [1, 1, 4, 4]
+    assert thinning(0.75) == thinning(1.0) == float("inf")
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("oops"), BadInput("No.", "Do.")])
