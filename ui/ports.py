@@ -4,8 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from engine.core.arrays import U8
+from engine.core.edits import Counts, Edit, EditPreview, Rung
 from engine.core.news import FaultNews, Progress, ScanNews, ScanState
 from engine.core.surface import Mesh, TexturedMesh
+
+Surface = Mesh | TexturedMesh
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -63,6 +67,11 @@ class ScanPort(Protocol):
         """The finished mesh, or None."""
         ...
 
+    @property
+    def model(self) -> "ModelPort | None":
+        """The finished mesh as something to review and export, or None."""
+        ...
+
     def start(self) -> None:
         """Begin."""
         ...
@@ -90,6 +99,202 @@ class ScanPort(Protocol):
     def poll(self, limit_bytes: int | None = None) -> ScanNews:
         """Return what is new; never waits."""
         ...
+
+
+class ModelPort(Protocol):
+    """A finished surface and what was done to it since; the engine holds it, this has a copy."""
+
+    @property
+    def title(self) -> str:
+        """What the scan is called."""
+        ...
+
+    @property
+    def surface(self) -> Surface:
+        """The surface as it is now; a new one only after a task that changed it is over."""
+        ...
+
+    @property
+    def counts(self) -> Counts:
+        """What the surface amounts to."""
+        ...
+
+    @property
+    def grades(self) -> tuple[str, ...]:
+        """Which states can be looked at for comparison: of "draft", "refined", "final"."""
+        ...
+
+    @property
+    def done(self) -> tuple[str, ...]:
+        """Sentences about the edits that `undo` takes back, oldest first."""
+        ...
+
+    @property
+    def undone(self) -> tuple[str, ...]:
+        """Sentences about the edits that `redo` makes again, next one last."""
+        ...
+
+    @property
+    def texture_note(self) -> str:
+        """Why there is no texture, or that it no longer fits; empty when all is well."""
+        ...
+
+    @property
+    def can_texture(self) -> bool:
+        """Whether there are photographs to make a texture of."""
+        ...
+
+    def grade(self, name: str) -> TaskPort[Surface]:
+        """Fetch one of the states to compare with; "final" is before any edit."""
+        ...
+
+    def preview(self, edit: Edit) -> TaskPort[EditPreview]:
+        """Find out what an edit would do."""
+        ...
+
+    def apply(self, edit: Edit) -> TaskPort[Surface]:
+        """Make an edit."""
+        ...
+
+    def undo(self) -> TaskPort[Surface]:
+        """Take the last edit back."""
+        ...
+
+    def redo(self) -> TaskPort[Surface]:
+        """Make the edit again that was taken back last."""
+        ...
+
+    def texture(self, size_px: int) -> TaskPort[Surface]:
+        """Make the texture anew from the photographs; can be undone like an edit."""
+        ...
+
+    def ladder(self) -> TaskPort[tuple[Rung, ...]]:
+        """Estimate what files of each detail would hold, coarsest first."""
+        ...
+
+    def export(
+        self, path: Path, format_name: str, target_name: str, detail: str | None = None
+    ) -> TaskPort[str]:
+        """Write the surface, reduced to a rung of the ladder if one is named."""
+        ...
+
+    def save(self) -> TaskPort[str]:
+        """Put the surface into the scan's folder in place of the one there; says what it wrote."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScanCard:
+    """A scan on disk.
+
+    Attributes:
+        path: its folder.
+        changed_s: when it was last written, seconds since 1970.
+        state: "finished" has a mesh; "recoverable" was cut short, and its frames can be fused
+            again; "damaged" can be neither, and `remark` says why.
+        thumbnail: (h, w, 3) uint8 RGB, or None.
+    """
+
+    path: Path
+    title: str
+    changed_s: float
+    state: str
+    megabytes: float = 0.0
+    remark: str = ""
+    thumbnail: U8 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CameraCard:
+    """A camera, or a kind of camera that none is plugged in of.
+
+    Attributes:
+        spec: what `open` takes.
+        remark: what it gives; or why it cannot be used and what to do.
+    """
+
+    spec: str
+    title: str
+    is_usable: bool
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsCard:
+    """Weights of a network.
+
+    Attributes:
+        state: "bundled", "installed" or "missing".
+        is_restricted: whether the licence forbids commercial use.
+    """
+
+    name: str
+    title: str
+    purpose: str
+    licence: str
+    licence_url: str
+    is_restricted: bool
+    megabytes: float
+    state: str
+    can_download: bool
+    remark: str = ""
+
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class SettingField:
+    """One setting as a form shows it.
+
+    Attributes:
+        path: "volume.voxel_m".
+        kind: "switch", "integer", "number", "choice" or "text".
+        unit: "m", "px", "MB"; empty without one.
+        choices: for a choice, values and titles.
+        is_advanced: whether only those who ask for everything see it.
+    """
+
+    path: str
+    title: str
+    help: str
+    kind: str
+    value: Value
+    default: Value
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[tuple[Value, str], ...] = ()
+    is_advanced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SettingGroup:
+    """Settings that belong together."""
+
+    title: str
+    help: str
+    fields: tuple[SettingField, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SettingForm:
+    """All settings.
+
+    Attributes:
+        preset: name of the preset they equal, or empty.
+        suggested: name of the preset that suits this machine; `why` says so in a sentence.
+    """
+
+    groups: tuple[SettingGroup, ...]
+    presets: tuple["Choice", ...]
+    preset: str
+    suggested: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +328,42 @@ class StudioPort(Protocol):
         """Open a recording, device or world; nothing is read until the scan starts."""
         ...
 
-    def export(
-        self, mesh: Mesh | TexturedMesh, path: Path, format_name: str, target_name: str
-    ) -> TaskPort[str]:
-        """Write the mesh; the result is a sentence about what was written."""
+    def scans(self) -> TaskPort[tuple[ScanCard, ...]]:
+        """Look through the scans on disk, newest first."""
+        ...
+
+    def cameras(self) -> TaskPort[tuple[CameraCard, ...]]:
+        """Look for cameras."""
+        ...
+
+    def open_model(self, path: Path) -> TaskPort[ModelPort]:
+        """Open the mesh of a finished scan."""
+        ...
+
+    def delete_scan(self, path: Path) -> TaskPort[None]:
+        """Delete a scan from disk for good."""
+        ...
+
+    def settings(self) -> TaskPort[SettingForm]:
+        """Return all settings as they are."""
+        ...
+
+    def change_settings(self, values: dict[str, Value]) -> TaskPort[SettingForm]:
+        """Change some settings by path, keep them, and return all; scans begun stay as they are."""
+        ...
+
+    def use_preset(self, name: str) -> TaskPort[SettingForm]:
+        """Take over a preset, keep it, and return all settings."""
+        ...
+
+    def weights(self) -> TaskPort[tuple[WeightsCard, ...]]:
+        """Look which weights are there."""
+        ...
+
+    def download(self, name: str) -> TaskPort[str]:
+        """Download weights and check them; the result is a sentence."""
+        ...
+
+    def close(self) -> None:
+        """Stop everything and wait for it."""
         ...

@@ -26,6 +26,51 @@ class Progress:
 Job = Generator[Progress, None, Result]
 
 
+class Tracking(Enum):
+    """How well it is known where the camera is."""
+
+    WAITING = "waiting"
+    GOOD = "good"
+    WEAK = "weak"
+    LOST = "lost"
+
+
+class Cause(Enum):
+    """What makes tracking or depth poor; each has one cure."""
+
+    NO_POSE = "no pose"
+    TOO_FAST = "too fast"
+    TURNING_TOO_FAST = "turning too fast"
+    TOO_DARK = "too dark"
+    BLURRED = "blurred"
+    LITTLE_TEXTURE = "little texture"
+    TOO_NEAR = "too near"
+    TOO_FAR = "too far"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackHealth:
+    """How a frame suits scanning.
+
+    Attributes:
+        causes: what is wrong, worst first; empty when nothing is.
+        speed_m_s: of the camera, of late; None when unknown.
+        turn_deg_s: likewise.
+        distance_m: middle distance of what the camera sees; None without depth.
+        depth_share: share of the picture whose depth is known, 0 to 1; None without depth.
+        margin: how far from being lost, 0 is lost and 1 could not be better.
+    """
+
+    state: Tracking
+    causes: tuple[Cause, ...] = ()
+    speed_m_s: float | None = None
+    turn_deg_s: float | None = None
+    distance_m: float | None = None
+    depth_share: float | None = None
+    margin: float = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class TrackView:
     """Where the camera is now: the small message that never waits behind meshes.
@@ -35,12 +80,14 @@ class TrackView:
         t_ns: time stamp of the frame.
         T_world_cam: pose of the camera, or None when unknown.
         preview: (h, w, 3) uint8 RGB picture, already small, or None.
+        health: how the frame suits scanning; None when nobody looked.
     """
 
     index: int
     t_ns: int
     T_world_cam: Pose | None
     preview: U8 | None
+    health: TrackHealth | None = None
 
 
 @dataclass(frozen=True, slots=True)

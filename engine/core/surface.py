@@ -31,6 +31,8 @@ class MeshPatch:
         grade: the best that any part of it is made of.
         is_observed: (n,) whether depth was measured at each vertex; where not, a network completed
             the surface. None for "all".
+        confidence: (n,) uint8, how well depth agrees that the surface is there: 0 is hardly
+            measured, 255 is as sure as it gets. None where nobody kept count.
     """
 
     key: int
@@ -41,6 +43,7 @@ class MeshPatch:
     vertex_keys: I64 | None = None
     grade: Grade = Grade.DRAFT
     is_observed: Bool | None = None
+    confidence: U8 | None = None
 
 
 @dataclass(frozen=True, slots=True)
