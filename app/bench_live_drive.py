@@ -39,7 +39,8 @@ class Run:
     """A scan that was driven to the end of its tape.
 
     Attributes:
-        seconds: from the first frame's having been fused until the last one was.
+        seconds: from the first frame's leaving the source until the last one was fused.
+        taking_s: until the last one that was taken had left it; what waits then is bounded.
         stats: the last counters.
         patches: what was on the screen at the end, by cell.
         rows: memory over time.
@@ -52,6 +53,7 @@ class Run:
     source: TapeSource
     log: Log
     seconds: float = 0.0
+    taking_s: float = 0.0
     stats: ScanStats = field(default_factory=ScanStats)
     patches: dict[int, MeshPatch] = field(default_factory=dict)
     rows: list[Sample] = field(default_factory=list)
@@ -68,7 +70,7 @@ class Run:
         return {
             "frames": len(self.source),
             "seconds": self.seconds,
-            "input_hz": (taken - 1) / self.seconds,
+            "input_hz": (taken - 1) / self.taking_s,
             "frames_fused": stats.frames_used,
             "keyframes": stats.keyframes,
             "keyframes_per_second": stats.keyframes / self.seconds,
@@ -141,7 +143,8 @@ def driven(
             on_frame(run.stats.frames_read)
             act(controller, run)
             time.sleep(POLL_S)
-        run.seconds = log.last_s - log.first_s
+        left_s = source.left_s.values()
+        run.seconds, run.taking_s = log.last_s - min(left_s), max(left_s) - min(left_s)
         own_s, all_s, there_s = (now - then for now, then in zip(_busy_s(), before, strict=True))
         run.busy_elsewhere = max(0.0, (all_s - own_s) / there_s)
         run.fuser, run.result = made[0], controller.result

@@ -32,7 +32,7 @@ class Log:
         self.frame_ms: list[float] = []
         self.chunk_ms: list[float] = []
         self.fused: list[int] = []
-        self.first_s = self.last_s = 0.0
+        self.last_s = 0.0
         self.update_s: float | None = None
         self.absorbed_s: float | None = None
         self._left_s = left_s
@@ -40,6 +40,7 @@ class Log:
         # By cell: patches on their way, as (revision, frame); by frame: how many are.
         self._under_way: dict[int, list[tuple[int, int]]] = {}
         self._owed: dict[int, int] = {}
+        self._unmeshed: list[int] = []
         self._seen_s: dict[int, float] = {}
         self._refined: set[int] = set()
 
@@ -50,21 +51,26 @@ class Log:
         took_ms: float,
         cpu_ms: float,
         is_keyframe: bool,
+        is_fused: bool = True,
     ) -> None:
-        """A frame was fused and changed these patches; by the clock, and in processor time."""
+        """A frame was taken and changed these patches; by the clock, and in processor time.
+
+        One that was fused without a patch is shown with the next that has some.
+        """
         with self._lock:
             self.last_s = time.perf_counter()
-            self.first_s = self.first_s or self.last_s
             self.fused.append(index)
             (self.keyframe_ms if is_keyframe else self.frame_ms).append(took_ms)
             if is_keyframe:
                 self.keyframe_cpu_ms.append(cpu_ms)
-            if patches:
-                self._owed[index] = len(patches)
-            for patch in patches:
-                self._under_way.setdefault(patch.key, []).append((patch.revision, index))
-                if len(patch.faces):
-                    self._seen_s.setdefault(patch.key, self._left_s[index])
+            if is_fused:
+                self._unmeshed.append(index)
+            self._hand_out(patches)
+
+    def meshed(self, patches: Sequence[MeshPatch]) -> None:
+        """Patches came between two frames: what was not shown yet is among them."""
+        with self._lock:
+            self._hand_out(patches)
 
     def shown(self, patches: Sequence[MeshPatch]) -> None:
         """These patches were handed out now."""
@@ -107,6 +113,17 @@ class Log:
         with self._lock:
             seen = len(self._seen_s)
             return len(self._refined & self._seen_s.keys()) / seen if seen else 0.0
+
+    def _hand_out(self, patches: Sequence[MeshPatch]) -> None:
+        if not patches:
+            return
+        frames, self._unmeshed = self._unmeshed, []
+        for index in frames:
+            self._owed[index] = len(patches)
+            for patch in patches:
+                self._under_way.setdefault(patch.key, []).append((patch.revision, index))
+                if len(patch.faces):
+                    self._seen_s.setdefault(patch.key, self._left_s[index])
 
     def _settle(self, index: int, now_s: float) -> None:
         self._owed[index] -= 1
@@ -168,18 +185,20 @@ class Watched:
 
     def add(self, frame: Frame) -> list[MeshPatch]:
         """Fuse a frame, timed."""
-        before = self.inner.stats().keyframes
+        before = self.inner.stats()
         started, busy = time.perf_counter(), time.process_time()
         patches = self.inner.add(frame)
         took_ms = 1e3 * (time.perf_counter() - started)
         cpu_ms = 1e3 * (time.process_time() - busy)
-        is_keyframe = self.inner.stats().keyframes > before
-        self._log.added(frame.index, patches, took_ms, cpu_ms, is_keyframe)
+        now = self.inner.stats()
+        is_keyframe, is_fused = now.keyframes > before.keyframes, now.fused > before.fused
+        self._log.added(frame.index, patches, took_ms, cpu_ms, is_keyframe, is_fused)
         return patches
 
     def idle(self, budget_s: float) -> list[MeshPatch]:
         """As the one inside; notes when all corrections are absorbed."""
         patches = self.inner.idle(budget_s)
+        self._log.meshed(patches)
         if self._log.update_s is not None:
             self._log.moving(self.inner.stats().moves_waiting)
         return patches

@@ -24,8 +24,13 @@ class NotNow(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class FuserStats:
-    """Counts of a fuser; `engine.core.news.ScanStats` says what each one is."""
+    """Counts of a fuser; `engine.core.news.ScanStats` says what each one is.
 
+    Attributes:
+        fused: frames that are in the volume.
+    """
+
+    fused: int = 0
     keyframes: int = 0
     keyframes_thinned: int = 0
     chunks_refined: int = 0

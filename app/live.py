@@ -141,6 +141,7 @@ class LivePipeline(ScanPipeline):
         """Return the counts of this moment."""
         plain = super().stats()
         return FuserStats(
+            fused=plain.fused,
             keyframes=len(self.recon.keyframes),
             keyframes_thinned=plain.keyframes_thinned + self._put_off,
             chunks_refined=self.recon.chunks_refined,
@@ -219,7 +220,7 @@ class LivePipeline(ScanPipeline):
     def _moved_on(self, budget_s: float) -> list[MeshPatch]:
         """Move frames, and forget what the network said of places that nobody sees any more."""
         if self._moves is None or not self._moves.waiting:
-            return []
+            return super().idle(budget_s)
         before = self.recon.lattice.keys()
         patches = super().idle(budget_s)
         gone = np.setdiff1d(before, self.recon.lattice.keys())

@@ -31,6 +31,8 @@ from engine.volume.volume import Volume
 MAX_WITHHELD = 60
 # Depth pictures kept to show of a recording without colour.
 MAX_DEPTH_PICTURES = 20
+# With more of the way to it full than this, every other frame is meshed together with the next.
+BUSY = 0.3
 # Between two signs of progress when a scan ends.
 MOVES_S = 0.2
 
@@ -84,6 +86,7 @@ class ScanPipeline(FramesOnly):
         self._newest = -1
         self._last: Pose | None = None
         self._thinned = 0
+        self._owes_mesh = False
 
     def add(self, frame: Frame) -> list[MeshPatch]:
         """Fuse one frame, or keyframes that waited for it, and return the patches that changed.
@@ -109,6 +112,10 @@ class ScanPipeline(FramesOnly):
         else:
             for keyframe in self._timed(self._keyframe_depth.offer(frame)):
                 self._fuse(keyframe)
+        if self.pressure > BUSY and not self._owes_mesh:
+            # The next frame sees nearly the same: meshed together they cost hardly more than one.
+            self._owes_mesh = True
+            return []
         with self.meters.stage("mesh"):
             return self._mesh()
 
@@ -119,8 +126,8 @@ class ScanPipeline(FramesOnly):
 
     @property
     def has_work(self) -> bool:
-        """Whether frames wait to be moved."""
-        return self._has_moves
+        """Whether frames wait to be moved, or to be seen."""
+        return self._has_moves or self._owes_mesh
 
     @property
     def _has_moves(self) -> bool:
@@ -128,11 +135,12 @@ class ScanPipeline(FramesOnly):
 
     def idle(self, budget_s: float) -> list[MeshPatch]:
         """Move frames that wait for it, for about so long; return the patches that changed."""
-        if self._moves is None or not self._has_moves:
+        if self._moves is not None and self._has_moves:
+            with self.meters.stage("move"):
+                self._moves.work(budget_s)
+            self._faults += self._moves.take_faults()
+        elif not self._owes_mesh:
             return []
-        with self.meters.stage("move"):
-            self._moves.work(budget_s)
-        self._faults += self._moves.take_faults()
         with self.meters.stage("mesh"):
             return self._mesh()
 
@@ -195,6 +203,7 @@ class ScanPipeline(FramesOnly):
     def stats(self) -> FuserStats:
         """Return the counts of this moment."""
         return FuserStats(
+            fused=self.frames_used,
             keyframes=self.frames_used,
             keyframes_thinned=self._thinned,
             moves_waiting=0 if self._moves is None else self._moves.waiting,
@@ -296,6 +305,7 @@ class ScanPipeline(FramesOnly):
             self._depth_album.offer(replace(frame, color=depth_picture(frame.depth_m)))
 
     def _mesh(self) -> list[MeshPatch]:
+        self._owes_mesh = False
         changed = self.volume.ledger.take("mesh")
         try:
             return self.mesher.update(changed)

@@ -121,6 +121,25 @@ def test_a_draft_is_shown_when_its_last_patch_or_a_newer_one_is():
     assert log.keyframe_cpu_ms == [7.0]
 
 
+def test_a_frame_meshed_with_the_next_is_shown_with_it():
+    log = Log({0: time.perf_counter() - 2.0, 1: time.perf_counter(), 2: time.perf_counter()})
+    log.added(0, [], 5.0, 7.0, is_keyframe=False)
+    log.added(1, [], 0.1, 0.1, is_keyframe=False, is_fused=False)
+    assert log.never_shown == 0
+    log.added(2, [patch(1, 1)], 5.0, 7.0, is_keyframe=False)
+    assert log.never_shown == 2
+    log.shown([patch(1, 1)])
+    assert [round(ms / 1000) for ms in log.draft_ms] == [2, 0]
+
+
+def test_patches_that_come_between_frames_show_what_was_owed():
+    log = Log({0: time.perf_counter()})
+    log.added(0, [], 5.0, 7.0, is_keyframe=False)
+    log.meshed([patch(1, 1)])
+    log.shown([patch(1, 1)])
+    assert len(log.draft_ms) == 1
+
+
 def test_a_patch_older_than_the_frames_own_does_not_show_it():
     log = Log({0: time.perf_counter()})
     log.added(0, [patch(1, 4)], 5.0, 7.0, is_keyframe=True)
@@ -148,7 +167,7 @@ class Fuser(FakeFuser):
         self.meters = Meters()
 
     def stats(self):
-        return FuserStats(keyframes=len(self.added), memory_mb=7.0)
+        return FuserStats(fused=len(self.added), keyframes=len(self.added), memory_mb=7.0)
 
 
 def test_a_scan_is_driven_to_its_end_and_measured(tape):

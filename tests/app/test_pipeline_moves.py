@@ -395,3 +395,18 @@ def test_frames_that_can_no_longer_move_are_told_and_their_pictures_stay(make):
     whole = make()
     fed(whole, displaced(walk()[:4], {1}))
     assert same_cells(held(fuser.volume.pool), held(whole.volume.pool))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_on_a_busy_way_every_other_frame_is_meshed_with_the_next(make, kind):
+    busy, calm = make(kind), make(kind)
+    busy.pressure = 0.4
+    handed_out = [len(busy.add(frame)) for frame in walk()[:3]]
+    assert handed_out[0] == handed_out[2] == 0 < handed_out[1]
+    # Nothing more comes: what is owed is made up for between frames.
+    assert busy.has_work
+    assert busy.idle(0.01)
+    assert not busy._owes_mesh
+    assert not busy.idle(0.01)
+    fed(calm, walk()[:3])
+    assert busy.mesher.patches.keys() == calm.mesher.patches.keys()
