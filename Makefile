@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 # A virtual screen where one can be had, so that windows are tested with real OpenGL.
 SCREEN := $(shell command -v xvfb-run >/dev/null 2>&1 && echo 'env QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1280x800x24"')
 
-.PHONY: demo test test-slow test-gpu train-smoke check lint types contracts bench run setup clean
+.PHONY: demo test test-slow test-gpu train-smoke screenshots check lint types contracts bench run setup clean
 
 demo: setup
-	$(BIN)/python run_scanner.py scan 'synthetic:room?seed=7&frames=240' --out out/demo
+	$(BIN)/python run_scanner.py scan 'synthetic:room?seed=7&frames=240&chest=1' --out out/demo
 	@echo "Look at out/demo/preview.png; open out/demo/mesh.glb in any viewer."
 
 test: setup
@@ -23,6 +23,9 @@ test-gpu: setup
 train-smoke: setup
 	rm -rf out/train-smoke
 	$(BIN)/python -m engine.training depth --size smoke --minutes 2 --fall 1.15 --out out/train-smoke
+
+screenshots: setup
+	$(SCREEN) $(BIN)/python -m app.screenshots
 
 check: lint types contracts
 

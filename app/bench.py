@@ -60,7 +60,7 @@ def run_suite(
         # Networks read no recording.
         return nets(on_progress)
     if suite not in suites:
-        known = ", ".join([*suites, "nets", "live"])
+        known = ", ".join([*suites, "nets", "live", "window"])
         raise BadInput(f"There is no suite {suite!r}.", f"Choose one of {known}.")
     spec = source or DEFAULT_SOURCE
     # Before any frame is drawn: a wrong voxel should not cost a minute.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from app.fuser import Fuser, FuserStats, Helper
+from app.fuser import Fuser, FuserStats, Helper, Keepsakes
 from engine.core.faults import Fault
 from engine.core.frames import Frame, PoseUpdate
 from engine.core.news import Job, Progress
@@ -238,6 +238,10 @@ class Watched:
             return (yield from self.inner.finish())
         yield Progress("unfinished", 0)
         return Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
+
+    def keepsakes(self) -> Keepsakes:
+        """As the one inside."""
+        return self.inner.keepsakes()
 
     def close(self) -> None:
         """As the one inside."""

@@ -24,7 +24,7 @@ from engine.volume.history import History
 
 FUSION = Method(name="fusion")
 # What every pipeline that fuses is told beside its settings, in the order of `ScanPipeline`.
-Rest = tuple[bool, int, DepthEstimator | None, bool, History | None, bool]
+Rest = tuple[bool, int, DepthEstimator | None, bool, History | None, bool, bool]
 BEYOND = 1.1
 LEAST_PLANES = 16
 
@@ -36,10 +36,12 @@ def make_fuser(
     hold_out: int = 0,
     method: Method = FUSION,
     is_movable: bool = True,
+    keeps_grades: bool = False,
 ) -> ScanPipeline | OfflineScan:
     """Return the pipeline for a source; every `hold_out`-th frame, if not 0, only judges.
 
-    Frames that need not be moved or undone later are not kept.
+    Frames that need not be moved or undone later are not kept, nor is, unless asked for, what the
+    surface was before it was final.
 
     Raises:
         BadInput: the source lacks what the method needs, or the memory asked for is more than the
@@ -63,7 +65,8 @@ def make_fuser(
         return _offline(settings, info, with_texture, hold_out, method, estimator)
     with_texture = with_texture and info.has_color
     history = _history(settings) if is_movable else None
-    rest = with_texture, hold_out, estimator, not info.is_live, history, is_guided
+    can_wait = not info.is_live
+    rest = with_texture, hold_out, estimator, can_wait, history, is_guided, keeps_grades
     try:
         if method.name == "finerecon":
             return _live(settings, info, method, rest)

@@ -221,7 +221,8 @@ def bench(
             help="fusion: the whole volume beside Open3D's. kernels: one frame beside the "
             "plain definition. nets: every network at its published and at a small size; the other "
             "options mean nothing to it. live: a scan while the camera moves, as a camera and as "
-            "fast as it goes, with what it aims at; about five minutes."
+            "fast as it goes, with what it aims at; about five minutes. window: how free the "
+            "window stays while a scan grows; needs a screen."
         ),
     ] = "fusion",
     source: Annotated[
@@ -233,11 +234,15 @@ def bench(
     ] = 8.0,
     frames: Annotated[int, typer.Option(help="Frames measured at most, 5 or more.", min=5)] = 250,
     quick: Annotated[
-        bool, typer.Option("--quick", help="With --suite live: tiny rooms, to see that it runs.")
+        bool, typer.Option("--quick", help="With --suite live or window: tiny rooms, just to try.")
     ] = False,
     minutes: Annotated[
         float | None,
-        typer.Option(help="With --suite live: repeat the walk for memory so long.", min=0.01),
+        typer.Option(
+            help="With --suite live: repeat the walk for memory so long; with window: "
+            "scan so long.",
+            min=0.01,
+        ),
     ] = None,
     data: Annotated[
         Path | None,
@@ -245,12 +250,21 @@ def bench(
     ] = None,
     is_json: Json = False,
 ) -> None:
-    """Measure speed and memory: beside Open3D, plain twins, of the networks, or of a live scan."""
+    """Measure speed and memory: beside Open3D, plain twins, of networks, live scan or window."""
+    if data is not None and suite != "live":
+        raise BadInput("--data belongs to --suite live.", "Leave it out.")
     if suite == "live":
         _bench_live(quick, minutes, data, is_json)
         return
-    if quick or minutes is not None or data is not None:
-        raise BadInput("--quick, --minutes and --data belong to --suite live.", "Leave them out.")
+    if suite == "window":
+        from app.bench_window import window
+
+        with progress_bars(is_json) as show:
+            row = window(show, quick, minutes)
+        console.print_row(row, is_json, width=28)
+        return
+    if quick or minutes is not None:
+        raise BadInput("--quick and --minutes belong to --suite live or window.", "Leave them out.")
     with progress_bars(is_json) as show:
         if suite == "nets":
             from app.bench_nets import nets

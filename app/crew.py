@@ -16,6 +16,7 @@ from engine.runtime.channels import Closed
 from engine.runtime.meters import Meters
 from engine.runtime.priority import give_way
 from engine.sources.base import FrameSource
+from engine.tracking.health import HealthMeter
 
 
 class Recorder(Protocol):
@@ -46,10 +47,18 @@ class Recorder(Protocol):
         ...
 
 
+def first_picture(source: FrameSource, boxes: Mailboxes, health: HealthMeter) -> None:
+    """Tell what the first frame of a recording shows; the source stays open."""
+    frame = next(iter(source.frames()), None)
+    if frame is not None:
+        boxes.track.put(_view(frame, health))
+
+
 def capture(
     source: FrameSource,
     boxes: Mailboxes,
     meters: Meters,
+    health: HealthMeter,
     is_wanted: Callable[[], bool],
     is_recorded: bool,
 ) -> bool:
@@ -64,7 +73,7 @@ def capture(
                 frame = next(frames, None)
             if frame is None:
                 return True
-            boxes.track.put(TrackView(frame.index, frame.t_ns, frame.T_world_cam, preview(frame)))
+            boxes.track.put(_view(frame, health))
             if is_wanted():
                 if is_recorded:
                     # Closed when the record has failed: the scan decides what becomes of that.
@@ -73,6 +82,10 @@ def capture(
                 boxes.frames.put(frame)
             if boxes.frames.is_closed:
                 return False
+
+
+def _view(frame: Frame, health: HealthMeter) -> TrackView:
+    return TrackView(frame.index, frame.t_ns, frame.T_world_cam, preview(frame), health.look(frame))
 
 
 def refine(helper: Helper, boxes: Mailboxes, meters: Meters) -> None:

@@ -35,6 +35,16 @@ def machine() -> dict[str, str | int]:
     }
 
 
+def memory() -> dict[str, int]:
+    """Return how much memory there is and how much this process has of it, in MB."""
+    whole = psutil.virtual_memory()
+    return {
+        "memory_mb": whole.total >> 20,
+        "memory_free_mb": whole.available >> 20,
+        "memory_used_mb": psutil.Process().memory_info().rss >> 20,
+    }
+
+
 def peak_rss_mb() -> float:
     """Return the largest memory this process ever had resident, 0 where the system cannot tell."""
     try:

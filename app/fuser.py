@@ -1,13 +1,14 @@
 """What turns frames into surface, as the threads of a scan see it."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from engine.core.faults import BadInput, Fault, Severity
-from engine.core.frames import Frame, PoseUpdate
+from engine.core.frames import Frame, Photo, PoseUpdate
 from engine.core.news import Job
+from engine.core.settings import TextureSettings
 from engine.core.surface import Mesh, MeshPatch, TexturedMesh
 from engine.runtime.meters import Meters
 
@@ -37,6 +38,21 @@ class FuserStats:
     chunks_waiting: int = 0
     moves_waiting: int = 0
     memory_mb: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Keepsakes:
+    """What a finished scan leaves for whoever works on its surface.
+
+    Attributes:
+        photos: pictures to paint it with.
+        grades: what it looked like before it was final, by name: "draft", "refined".
+        texture: how it was painted.
+    """
+
+    photos: tuple[Photo, ...] = ()
+    grades: Mapping[str, Mesh] = field(default_factory=dict)
+    texture: TextureSettings = field(default_factory=TextureSettings)
 
 
 class Helper(Protocol):
@@ -132,6 +148,10 @@ class Fuser(Protocol):
         """Return the job that makes the final mesh of everything added."""
         ...
 
+    def keepsakes(self) -> Keepsakes:
+        """Return what is left of the scan once it is finished."""
+        ...
+
     def close(self) -> None:
         """Let go of memory and files; calling twice is harmless."""
         ...
@@ -191,6 +211,10 @@ class FramesOnly:
     def stats(self) -> FuserStats:
         """Return zeros."""
         return FuserStats()
+
+    def keepsakes(self) -> Keepsakes:
+        """Return nothing: what was seen was not kept."""
+        return Keepsakes()
 
 
 def thinning(pressure: float) -> float:

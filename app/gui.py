@@ -1,30 +1,38 @@
-"""The program with its window; the only file here that knows Qt."""
+"""The program with its window: the one module of the program itself that knows Qt."""
 
+import gc
 import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
-from types import TracebackType
+from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
-from app.build import make_fuser
-from app.method import Method
-from app.studio import Studio
-from app.warmup import WarmUp
+from app.crash import CrashKeeper, crash_folder, nothing_silent
+from app.host import HostedStudio
+from app.preferences import PreferencesFile, config_folder
 from engine.core.faults import Fault, MissingPart
 from engine.core.news import FaultNews
-from engine.core.settings import preset
-from engine.sources.detect import open_source
 from ui import theme
+from ui.logbook import Logbook
 from ui.window import MainWindow
 
 HEARTBEAT_MS = 200
-
-log = logging.getLogger(__name__)
+REPORTED = FaultNews(
+    "Something failed, and a report of it was written.",
+    "Please send it with a word on what you did. It holds no pictures and no surfaces.",
+    "degrade",
+)
+NOT_REPORTED = FaultNews(
+    "Something failed, and no report of it could be written.",
+    "The log says what it was (Ctrl+L).",
+    "degrade",
+)
 
 
 def main(source: str | None) -> int:
@@ -33,33 +41,31 @@ def main(source: str | None) -> int:
     Raises:
         MissingPart: there is no screen to show it on.
     """
-    _check_screen()
-    # Without it, a second 3D view in this process would find the first one's shaders missing.
-    QApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
-    application = QApplication(sys.argv[:1])
-    application.setApplicationName("Finescan")
-    theme.apply(application)
-    warm_up = WarmUp()
-    fuser = partial(make_fuser, method=Method())
-    studio = Studio(preset("medium"), open_source, fuser, warm_up.wait)
-    window = MainWindow(studio)
-    window.show()
-    if source is not None:
-        window.open(source)
-    # Python hears Ctrl-C only while it runs, and Qt's loop is not Python.
-    heartbeat = QTimer(window)
-    heartbeat.timeout.connect(lambda: None)
-    heartbeat.start(HEARTBEAT_MS)
-    try:
-        with _nothing_silent(window):
-            return application.exec()
-    finally:
-        studio.close()
-        warm_up.stop()
+    check_screen()
+    # First, as the engine takes longest to be ready; the window does not wait for it.
+    with closing(HostedStudio()) as studio:
+        program, logbook = application(), Logbook()
+        window = MainWindow(studio, logbook=logbook)
+        with _nothing_lost(window, logbook), _nothing_silent(window):
+            window.show()
+            if source is not None:
+                window.open(source)
+            # Python hears Ctrl-C only while it runs, and Qt's loop is not Python.
+            heartbeat = QTimer(window)
+            heartbeat.timeout.connect(lambda: None)
+            heartbeat.start(HEARTBEAT_MS)
+            # All that was imported stays. Looking for garbage in it again and again would hold the
+            # window up for 30 ms each time.
+            gc.freeze()
+            return program.exec()
 
 
-def _check_screen() -> None:
-    # Qt ends the whole process when it finds no screen, so ask before it does.
+def check_screen() -> None:
+    """Return if there is a screen to open windows on.
+
+    Raises:
+        MissingPart: there is none. Qt would end the whole process when it finds out.
+    """
     if sys.platform == "linux" and not any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
     ):
@@ -69,28 +75,63 @@ def _check_screen() -> None:
         )
 
 
+def application() -> QApplication:
+    """Return Qt's application, dressed; there can be one in a process."""
+    # Without it, a second 3D view in this process would find the first one's shaders missing.
+    QApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
+    program = QApplication(sys.argv[:1])
+    program.setApplicationName("Finescan")
+    # Read here too: the engine is not ready yet, and the first picture should look like the rest.
+    kept = PreferencesFile(config_folder()).now
+    theme.apply(program, kept.theme, kept.text_scale)
+    return program
+
+
+@contextmanager
+def _nothing_lost(window: MainWindow, logbook: Logbook) -> Iterator[None]:
+    """Have the log shown in the window, and crash reports made of errors in it."""
+
+    def written(path: Path | None) -> None:
+        if path is None:
+            window.told.emit(NOT_REPORTED, None)
+        else:
+            window.told.emit(REPORTED, ("Open folder", partial(window.show_folder, path.parent)))
+
+    keeper = CrashKeeper(crash_folder(), logbook.lines, written, _preferences)
+    root = logging.getLogger()
+    before = root.level
+    for handler in root.handlers:
+        # What the log on disk held so far it goes on to hold, and no more.
+        handler.setLevel(max(handler.level, before))
+    root.setLevel(logging.INFO)
+    root.addHandler(logbook)
+    root.addHandler(keeper)
+    try:
+        yield
+    finally:
+        root.removeHandler(keeper)
+        root.removeHandler(logbook)
+        root.setLevel(before)
+
+
+def _preferences() -> dict[str, Any]:
+    return PreferencesFile(config_folder()).now.model_dump(mode="json")
+
+
 @contextmanager
 def _nothing_silent(window: MainWindow) -> Iterator[None]:
-    """Turn errors nobody caught on the window's thread into a log entry and a note."""
-    before = sys.excepthook
+    """Turn errors that nobody caught into entries of the log and notes in the window."""
 
-    def hook(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
-        if isinstance(error, KeyboardInterrupt):
-            window.close()
-            return
-        log.error("In the window", exc_info=(kind, error, where))
+    def tell(error: BaseException) -> None:
         if isinstance(error, Fault):
             news = FaultNews(error.says, error.remedy, error.severity.value)
         else:
             news = FaultNews(
-                f"Something in the window failed: {kind.__name__}: {error}",
+                f"Something in the window failed: {type(error).__name__}: {error}",
                 "The scan goes on. Please report this with the log.",
                 "degrade",
             )
-        window.toasts.show_fault(news)
+        window.told.emit(news, None)
 
-    sys.excepthook = hook
-    try:
+    with nothing_silent(tell, window.close):
         yield
-    finally:
-        sys.excepthook = before

@@ -40,6 +40,11 @@ class Task(Generic[T]):
         steps = self._progress.take()
         return TaskNews(progress=steps[-1] if steps else None)
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it was asked to stop; it may not have yet."""
+        return self._crew.stop.is_set
+
     def cancel(self) -> None:
         """Have the job stop at its next step."""
         self._crew.stop.set()

@@ -10,6 +10,7 @@ import numpy as np
 from app.final import LastPass
 from app.finish import finished
 from app.fuser import FuserStats
+from app.grades import measured_surface
 from app.pipeline import ScanPipeline
 from app.refining import Refining
 from engine.core.arrays import I64
@@ -57,9 +58,10 @@ class LivePipeline(ScanPipeline):
         can_wait: bool = False,
         history: History | None = None,
         is_guided: bool = False,
+        keeps_grades: bool = False,
     ) -> None:
         """Start empty; recon, refining and last pass share a network and are the pipeline's own."""
-        rest = estimator, can_wait, history, is_guided
+        rest = estimator, can_wait, history, is_guided, keeps_grades
         super().__init__(settings, with_texture, hold_out, *rest)
         self.recon = recon
         self.helper: Refining | None = refining
@@ -177,6 +179,10 @@ class LivePipeline(ScanPipeline):
             BadInput: nothing was fused.
         """
         yield from self.settled()
+        if self._keeps_grades:
+            yield Progress("grades", 0, 1)
+            with self.meters.stage("grades"):
+                self._keep_grades()
         if self.recon.keyframes:
             try:
                 self._final = yield from self._last_pass.run(
@@ -239,6 +245,14 @@ class LivePipeline(ScanPipeline):
             return mesh
         kept = measured_faces(mesh.faces, mesh.is_observed)
         return Mesh(mesh.vertices, kept, mesh.colors, mesh.is_observed)
+
+    def _keep_grades(self) -> None:
+        self._mesh()
+        self._grades["refined"] = self._without_guesses(weld(self.mesher.patches.values()))
+        try:
+            self._grades["draft"] = measured_surface(self.volume, self.settings.mesh.min_weight)
+        except OutOfRoom as full:
+            log.warning("The draft was not kept to compare with: %s", full)
 
     def _fused(self, cleaned: Frame) -> None:
         super()._fused(cleaned)

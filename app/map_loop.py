@@ -1,8 +1,10 @@
 """The body of the map thread: frames first, then orders, then what can wait."""
 
+import shutil
 from collections import deque
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -32,13 +34,19 @@ NEWS_S = 0.2
 class MapLoop:
     """Drives one fuser from its first frame until it may finish; belongs to the map thread."""
 
-    def __init__(self, fuser: Fuser, boxes: Mailboxes, meters: Meters, info: SourceInfo) -> None:
-        """Take over the fuser; its helper, if any, is running already."""
+    def __init__(
+        self, fuser: Fuser, boxes: Mailboxes, meters: Meters, info: SourceInfo, disk: Path
+    ) -> None:
+        """Take over the fuser; its helper, if any, is running already.
+
+        The free space told is that of the disk on which the folder `disk` is or will be.
+        """
         self.last_stats = ScanStats(frames_total=info.frame_count or 0)
         self._fuser = fuser
         self._boxes = boxes
         self._meters = meters
         self._is_live = info.is_live
+        self._disk = disk
         self._is_behind = False
         self._rate = Rate()
         self._used = self._skipped = self._faces = 0
@@ -261,8 +269,19 @@ class MapLoop:
             chunks_waiting=counts.chunks_waiting,
             moves_waiting=counts.moves_waiting,
             memory_mb=counts.memory_mb,
+            disk_free_mb=_free_mb(self._disk),
             channels=self._boxes.news(),
             stages=stage_news(self._meters, self._fuser.meters),
         )
         self._report()
         self._told_s = monotonic()
+
+
+def _free_mb(folder: Path) -> float | None:
+    """Return what is left on the disk of a folder that may still have to be made, in MB."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        return shutil.disk_usage(folder).free / 1e6
+    except OSError:
+        return None

@@ -14,14 +14,38 @@ BackendName = Literal["torch", "openvino"]
 
 
 class Method(BaseModel):
-    """A method and its choices; saved with every result."""
+    """How frames become a surface; saved with every result."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: MethodName = Field(
-        "auto", description="auto: finerecon where depth is learned, else fusion."
+        "auto",
+        title="Method",
+        description="Automatic: FineRecon where depth is learned, else fusion.",
+        json_schema_extra={
+            "is_plain": True,
+            "choices": {
+                "fusion": "Fusion of measured depth",
+                "finerecon": "FineRecon, refined while scanning",
+                "finerecon-offline": "FineRecon, after the last frame",
+            },
+        },
     )
-    depth: DepthName = Field("auto", description="auto: the sensor's, else learned depth.")
+    depth: DepthName = Field(
+        "auto",
+        title="Where depth comes from",
+        description="Automatic: the sensor's depth, else learned depth.",
+        json_schema_extra={
+            "is_plain": True,
+            "choices": {
+                "sensor": "The camera's depth sensor",
+                "guided": "The sensor, completed from photographs",
+                "plane-sweep": "Photographs compared, without a network",
+                "learned": "Photographs and our network",
+                "simplerecon": "Photographs and SimpleRecon",
+            },
+        },
+    )
     weights: str | None = Field(None, description="File or name of FineRecon's weights.")
     depth_weights: str | None = Field(None, description="The same for the depth network.")
     random_weights: int | None = Field(
@@ -29,8 +53,17 @@ class Method(BaseModel):
     )
     resolution_m: float = Field(0.02, description="Output grid: 0.04, 0.02, 0.01 or 0.005.")
     guidance: Guidance = "consistent"
-    precision: Precision = Field("auto", description="auto: halves where they lose nothing.")
-    backend: BackendName = Field("torch", description="Who computes learned depth.")
+    precision: Precision = Field(
+        "auto",
+        title="Precision",
+        description="Automatic: half precision where nothing is lost by it.",
+    )
+    backend: BackendName = Field(
+        "torch",
+        title="Computed by",
+        description="Who computes learned depth.",
+        json_schema_extra={"choices": {"torch": "PyTorch", "openvino": "OpenVINO"}},
+    )
     keyframe_distance: float = Field(
         0.1, gt=0, description="Metres and turn, together, between two keyframes."
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.budget import budget
 from app.finish import finished
-from app.fuser import FramesOnly
+from app.fuser import FramesOnly, Keepsakes
 from app.method import Method
 from app.photos import PhotoAlbum
 from engine.core.faults import BadFrame, BadInput
@@ -130,6 +130,10 @@ class OfflineScan(FramesOnly):
     def close(self) -> None:
         """Let go of the pictures."""
         self._views, self._photos = [], []
+
+    def keepsakes(self) -> Keepsakes:
+        """Return photographs; nothing was shown before the end that could be compared."""
+        return Keepsakes(tuple(self.album.photos()), texture=self.settings.texture)
 
     def sights(self) -> list[Photo]:
         """Return pictures of what the camera saw."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.finish import finished
-from app.fuser import FramesOnly, FuserStats, thinning
+from app.fuser import FramesOnly, FuserStats, Keepsakes, thinning
 from app.photos import PhotoAlbum, moved_photos
 from app.preview import depth_picture
 from engine.core.faults import BadFrame, Fault
@@ -57,12 +57,14 @@ class ScanPipeline(FramesOnly):
         can_wait: bool = False,
         history: History | None = None,
         is_guided: bool = False,
+        keeps_grades: bool = False,
     ) -> None:
         """Start an empty scan; every `hold_out`-th frame, if not 0, is only kept to judge by.
 
         With an estimator any depth the frames bring is left aside or, where the scan is guided, has
         its holes filled; where it `can_wait`, a keyframe is fused some keyframes later. The history
-        belongs to the pipeline from now on.
+        belongs to the pipeline from now on. Who keeps grades can compare the final surface with
+        those before it, which costs their memory.
         """
         self.settings = settings
         self._keyframe_depth: KeyframeDepth | GuidedDepth | None = None
@@ -87,6 +89,8 @@ class ScanPipeline(FramesOnly):
         self._last: Pose | None = None
         self._thinned = 0
         self._owes_mesh = False
+        self._keeps_grades = keeps_grades
+        self._grades: dict[str, Mesh] = {}
 
     def add(self, frame: Frame) -> list[MeshPatch]:
         """Fuse one frame, or keyframes that waited for it, and return the patches that changed.
@@ -220,6 +224,8 @@ class ScanPipeline(FramesOnly):
         yield Progress("weld", 0, 1)
         with self.meters.stage("weld"):
             mesh = weld(self.mesher.patches.values())
+        if self._keeps_grades:
+            self._grades["draft"] = mesh
         return (
             yield from finished(
                 mesh, self.album.photos(), self.settings, self._with_texture, self.meters
@@ -227,7 +233,7 @@ class ScanPipeline(FramesOnly):
         )
 
     def settled(self) -> Job[None]:
-        """Return the job after which every frame is where it belongs."""
+        """Return the job after which every frame is where it belongs, and meshed."""
         if self._keyframe_depth is not None:
             try:
                 yield from self._flush(self._keyframe_depth)
@@ -238,6 +244,8 @@ class ScanPipeline(FramesOnly):
         while self._has_moves:
             yield Progress("moves", waiting - self.stats().moves_waiting, waiting)
             self.idle(MOVES_S)
+        if self._owes_mesh:
+            self._mesh()
 
     def details(self) -> dict[str, Any]:
         """Return figures for the report."""
@@ -253,6 +261,10 @@ class ScanPipeline(FramesOnly):
     def sights(self) -> list[Photo]:
         """Return pictures of what the camera saw: photographs, or depth where there is none."""
         return self.album.photos() or self._depth_album.photos()
+
+    def keepsakes(self) -> Keepsakes:
+        """Return photographs, and the grades if they were to be kept."""
+        return Keepsakes(tuple(self.album.photos()), self._grades, self.settings.texture)
 
     def close(self) -> None:
         """Let go of what is on disk."""

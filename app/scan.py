@@ -2,23 +2,29 @@
 
 import logging
 import math
+import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar
 
-from app.crew import Recorder, capture, record, refine
+from app.crew import Recorder, capture, first_picture, record, refine
 from app.fuser import Fuser, NotNow
 from app.mailboxes import COMMANDS_LIMIT, Command, Mailboxes, Undo
 from app.map_loop import MapLoop
+from app.model import Model, model_of
+from app.model_place import Place
 from engine.core.faults import BadInput, CannotWrite, Fault, Severity
 from engine.core.frames import PoseUpdate
 from engine.core.news import ScanNews, ScanState, ScanStats
+from engine.core.settings import DepthSettings
 from engine.core.surface import Mesh, TexturedMesh
 from engine.runtime.meters import Meters
 from engine.runtime.progress import run_job
 from engine.runtime.worker import Crashed, Crew, FaultPolicy, StopToken, Worker
 from engine.sources.base import FrameSource, SourceInfo
+from engine.tracking.health import HealthMeter
 
 JOIN_S = 10.0
 
@@ -38,7 +44,10 @@ class ScanController:
     record that cannot be written pauses the scan likewise, for good. A helper that fails is done
     without.
 
-    Threads: *capture* reads the source and closes it; *record*, if there is a recorder, keeps what
+    Before it begins, `preview` shows the first picture of a recording, or all that a camera sees.
+
+    Threads: *capture* reads the source and closes it; *preview* reads the first frame of a
+    recording; *record*, if there is a recorder, keeps what
     is to be fused; *map* makes the fuser, fuses, and finishes; *refine*, if the fuser has a
     helper, runs it. From live sources the oldest waiting frame is dropped; a recording waits for
     the map, and the map for whoever shows its patches, so call `poll` until the state is final, or
@@ -51,10 +60,17 @@ class ScanController:
         make_fuser: Callable[[SourceInfo], Fuser],
         title: str | None = None,
         recorder: Recorder | None = None,
+        place: Place | None = None,
+        *,
+        max_depth_m: float = DepthSettings().max_m,
+        disk: Path | None = None,
     ) -> None:
         """Prepare a scan; the source is open already and from now on belongs to the controller.
 
-        So does the recorder. The title is for people; without one, the source's name is used.
+        So does the recorder. The title is for people; without one, the source's name is used. In
+        its place, if it has one, the finished surface is kept. What is farther than `max_depth_m`
+        is called too far. `disk` is a folder, there already or not, on the disk whose free space
+        is told; the one for temporary files if not given.
         """
         self.info = source.describe()
         self.title = title or self.info.name
@@ -62,13 +78,19 @@ class ScanController:
         self._source = source
         self._make_fuser = make_fuser
         self._recorder = recorder
+        self._place = place
+        self._health = HealthMeter(max_depth_m)
+        self._disk = disk or Path(tempfile.gettempdir())
         self._changed = threading.Condition()
         self._state = ScanState.READY
         self._result: Mesh | TexturedMesh | None = None
+        self._model: Model | None = None
         self._failure: Fault | None = None
         self._fuser: Fuser | None = None
         self._loop: MapLoop | None = None
         self._recording: Worker | None = None
+        self._previewing: Worker | None = None
+        self._is_capturing = self._is_fusing = False
         self._boxes = Mailboxes(self.info.is_live)
         self._crew = Crew(self._failed)
         self._crew.stop.on_set(self._boxes.drop_all)
@@ -90,6 +112,16 @@ class ScanController:
         return self._result
 
     @property
+    def model(self) -> Model | None:
+        """The finished mesh as something to work on, once the state is done, else None."""
+        return self._model
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was aborted, finished or not, and nothing of it runs any more."""
+        return self._crew.stop.is_set and not self._crew.join(0)
+
+    @property
     def last_stats(self) -> ScanStats:
         """The counters after the newest fused frame; unlike `poll`, asking changes nothing."""
         return ScanStats() if self._loop is None else self._loop.last_stats
@@ -106,6 +138,19 @@ class ScanController:
         return self._state is ScanState.PAUSED and (
             fault is None or fault.severity is Severity.PAUSE
         )
+
+    def preview(self) -> None:
+        """Show what there is to see before the scan starts; a second time changes nothing.
+
+        Raises:
+            NotNow: the scan has started already.
+        """
+        with self._changed:
+            self._expect("preview", ScanState.READY)
+            if self.info.is_live:
+                self._begin_capture()
+            elif self._previewing is None:
+                self._previewing = self._crew.spawn("preview", self._preview, FaultPolicy.ALONE)
 
     def start(self) -> None:
         """Begin to read and fuse.
@@ -148,8 +193,8 @@ class ScanController:
             self._failure = None
             self._state = ScanState.SCANNING
             self._changed.notify_all()
-        if reopen:
-            self._crew.spawn("capture", self._capture, FaultPolicy.ALONE)
+            if reopen:
+                self._begin_capture()
 
     def finish(self) -> None:
         """Read no more; fuse what was read, then make the final mesh.
@@ -189,12 +234,13 @@ class ScanController:
         them and then logs where the rest is.
         """
         with self._changed:
-            if self._state in (ScanState.READY, *_RUNNING):
-                if self._state is ScanState.READY:
-                    self._close_unused()
+            was_ready = self._state is ScanState.READY
+            if was_ready or self._state in _RUNNING:
                 self._state = ScanState.ABORTED
         self._crew.stop.set()
         running = self._crew.join(wait_s)
+        if was_ready:
+            self._close_unused(is_read=bool(running))
         if running:
             log.warning("Still running after %g s:\n%s", wait_s, self._crew.stacks())
         elif self._fuser is not None:
@@ -227,13 +273,33 @@ class ScanController:
                     self._changed.wait_for(
                         lambda: stop.is_set or self._state is not ScanState.PAUSED
                     )
-                return self._state is ScanState.SCANNING
+                # What a camera sees before anyone can fuse it would only be lost.
+                return self._is_fusing and self._state is ScanState.SCANNING
 
-        is_recorded = self._recorder is not None
-        if capture(self._source, self._boxes, self.meters, is_wanted, is_recorded):
+        is_recorded, is_over = self._recorder is not None, False
+        try:
+            is_over = capture(
+                self._source, self._boxes, self.meters, self._health, is_wanted, is_recorded
+            )
+        finally:
             with self._changed:
-                if self._state in (ScanState.SCANNING, ScanState.PAUSED):
+                self._is_capturing = False
+                if is_over and self._state in (ScanState.SCANNING, ScanState.PAUSED):
                     self._enter_finishing()
+
+    def _begin_capture(self) -> None:
+        """Read the source unless that is being done already. The lock is held."""
+        if not self._is_capturing:
+            self._is_capturing = True
+            self._crew.spawn("capture", self._capture, FaultPolicy.ALONE)
+
+    def _preview(self, stop: StopToken) -> None:
+        try:
+            first_picture(self._source, self._boxes, self._health)
+        finally:
+            # Whoever asked to stop may no longer be waiting to clear up.
+            if stop.is_set:
+                self._source.close()
 
     def _record(self, stop: StopToken) -> None:
         assert self._recorder is not None
@@ -241,10 +307,15 @@ class ScanController:
 
     def _map(self, stop: StopToken) -> None:
         try:
+            if self._previewing is not None:
+                # One thread at a time reads a source.
+                self._previewing.join()
             self._fuser = fuser = self._make_fuser(self.info)
         except BaseException:
-            # Capture will not come to close it.
-            self._source.close()
+            # Capture will not come to close it, or is here already and will.
+            with self._changed:
+                if not self._is_capturing:
+                    self._source.close()
             raise
         helper, refining = fuser.helper, None
         if helper is not None:
@@ -252,21 +323,24 @@ class ScanController:
                 "refine", lambda _: refine(helper, self._boxes, self.meters), FaultPolicy.ALONE
             )
         try:
-            # A camera whose frames nobody can fuse yet would only lose them.
-            self._crew.spawn("capture", self._capture, FaultPolicy.ALONE)
-            self._loop = MapLoop(fuser, self._boxes, self.meters, self.info)
+            self._loop = MapLoop(fuser, self._boxes, self.meters, self.info, self._disk)
+            with self._changed:
+                self._is_fusing = True
+                self._begin_capture()
             self._loop.run()
             # What the helper owned is the fuser's again only when its thread is gone.
             if refining is not None:
                 refining.join()
             result = run_job(fuser.finish(), self._boxes.progress.put, lambda: stop.is_set)
+            model = model_of(self.title, result, fuser.keepsakes(), self._place)
             self._loop.tell_last()
             # Done means safe on disk too, and a record that failed at its end has said so.
             if self._recording is not None:
                 self._recording.join()
+            self._save(result)
             with self._changed:
                 if not stop.is_set:
-                    self._result = result
+                    self._result, self._model = result, model
                     self._state = ScanState.DONE
         finally:
             # Whoever asked to stop may no longer be waiting to clear up.
@@ -274,6 +348,17 @@ class ScanController:
                 if refining is not None:
                     refining.join()
                 fuser.close()
+
+    def _save(self, result: Mesh | TexturedMesh) -> None:
+        """Keep the surface in its place; what goes wrong there is told, and costs no scan."""
+        if self._place is None:
+            return
+        job = self._place.keep(result)
+
+        def save(stop: StopToken) -> None:
+            run_job(job, self._boxes.progress.put, lambda: stop.is_set)
+
+        self._crew.spawn("save", save, FaultPolicy.ALONE).join()
 
     def _failed(self, worker: str, fault: Fault) -> None:
         # A foreseen fault explains itself; only a crash needs its traceback in the log.
@@ -285,7 +370,13 @@ class ScanController:
         if worker == "refine":
             self._boxes.tell(fault, Severity.DEGRADE, "The scan goes on without refinement.")
             return
+        if worker == "save":
+            self._boxes.tell(fault, Severity.DEGRADE)
+            return
         self._boxes.tell(fault)
+        if worker == "preview":
+            # If it matters, capture will meet it too.
+            return
         with self._changed:
             if worker == "map":
                 if self._state in _RUNNING:
@@ -314,8 +405,10 @@ class ScanController:
         self._boxes.close_entrance()
         self._changed.notify_all()
 
-    def _close_unused(self) -> None:
-        self._source.close()
+    def _close_unused(self, is_read: bool) -> None:
+        """Close what no thread came to close; a source that is still being read is left to it."""
+        if not is_read:
+            self._source.close()
         if self._recorder is not None:
             # Nothing was recorded, so nothing is lost.
             with suppress(CannotWrite):

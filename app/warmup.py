@@ -1,69 +1,57 @@
-"""Compiles the kernels in a process of its own, before a scan in the window needs them.
+"""Compiles the kernels before a scan needs them, on a thread of the engine's process.
 
-numba compiles on first use and holds the interpreter lock while it does: a window in the same
-process would stand still for that long. What it compiled stays on disk, so a child process can do
-the waiting; on later starts it finds everything done and ends at once.
+numba compiles on first use, which takes most of a minute; what it compiled stays on disk, and on
+later starts is only loaded.
 """
 
 import logging
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from app.build import make_fuser
+from app.host_words import PREPARING
 from app.lockstep import catch_up
 from app.method import Method
 from engine.core.camera import Intrinsics
+from engine.core.faults import Fault
 from engine.core.frames import Frame
 from engine.core.news import Job, Progress
 from engine.core.poses import Pose
 from engine.core.settings import Settings, TextureSettings
 from engine.runtime.progress import run_job
+from engine.runtime.worker import Crew, StopToken
 from engine.sources.base import SourceInfo
 
-ROOT = Path(__file__).resolve().parents[1]
 POLL_S = 0.1
-STOP_S = 5.0
 
 log = logging.getLogger(__name__)
 
 
 class WarmUp:
-    """The child process; start it early, wait for it before fusing."""
+    """The thread that compiles; start it early, wait for it before fusing."""
 
-    def __init__(self) -> None:
-        """Start the child."""
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "app.warmup"],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+    def __init__(self, then: Callable[[], None]) -> None:
+        """Start the thread; it calls `then` when all went well."""
+
+        def run(stop: StopToken) -> None:
+            main()
+            then()
+
+        self._thread = Crew(_failed).spawn("warm-up", run)
 
     def wait(self) -> Job[None]:
         """Return the job of waiting until everything is compiled.
 
-        A child that fails is no fault of the scan: the kernels are then compiled when needed.
+        Failing is no fault of the scan: the kernels are then compiled when needed.
         """
-        while self._child.poll() is None:
-            yield Progress("Preparing, the first start takes longer", 0)
-            time.sleep(POLL_S)
-        if self._child.returncode:
-            log.warning("Warming up failed with exit code %d.", self._child.returncode)
+        while not self._thread.join(POLL_S):
+            yield Progress(PREPARING, 0)
 
-    def stop(self) -> None:
-        """End the child, finished or not."""
-        self._child.terminate()
-        try:
-            self._child.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
+
+def _failed(worker: str, fault: Fault) -> None:
+    log.warning("Warming up failed: %s", fault, exc_info=fault)
 
 
 def main() -> None:
@@ -103,7 +91,3 @@ def _wall(camera: Intrinsics) -> Iterator[Frame]:
             depth_intrinsics=camera,
             T_world_cam=Pose.from_parts(np.eye(3), [0.12 * index, 0, 0]),
         )
-
-
-if __name__ == "__main__":
-    main()

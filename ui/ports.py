@@ -299,11 +299,17 @@ class SettingForm:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One entry of a list to choose from: name for machines, title and remark for people."""
+    """One entry of a list to choose from: name for machines, title and remark for people.
+
+    Attributes:
+        unit_m: metres in one unit of its files: a target's, or what a format's standard demands
+            whatever the target; None where the entry has no say.
+    """
 
     name: str
     title: str
     remark: str = ""
+    unit_m: float | None = None
 
 
 class StudioPort(Protocol):
@@ -354,6 +360,14 @@ class StudioPort(Protocol):
 
     def use_preset(self, name: str) -> TaskPort[SettingForm]:
         """Take over a preset, keep it, and return all settings."""
+        ...
+
+    def preferences(self) -> TaskPort[dict[str, Value]]:
+        """Return what the user chose about the window itself: "theme", "sound", "last_folder"."""
+        ...
+
+    def set_preference(self, name: str, value: Value) -> TaskPort[None]:
+        """Keep one of these; an unknown name is refused."""
         ...
 
     def weights(self) -> TaskPort[tuple[WeightsCard, ...]]:

@@ -1,17 +1,17 @@
-"""How everything looks: one dark palette, few sizes, generous space."""
+"""How everything looks: a dark and a light palette, few sizes, generous space."""
 
+import atexit
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QFontDatabase, QFontInfo, QPalette
 from PySide6.QtWidgets import QApplication
 
-BACKGROUND = "#14171c"
-PANEL = "#1c2128"
-RAISED = "#262d37"
-LINE = "#343d4a"
-TEXT = "#eceff4"
-MUTED = "#a3adbb"
-ACCENT = "#4cc2d9"
-RECORD = "#ff6b5e"
-GOOD = "#7bd88f"
-WARN = "#f5b83d"
+from ui.marks import draw_marks
+from ui.theme_style import style_sheet
 
 # Read from the other end of the room, camera in hand.
 STATE_PX = 26
@@ -20,85 +20,163 @@ SMALL_PX = 13
 TITLE_PX = 34
 GAP_PX = 16
 
-STYLE = f"""
-QWidget {{ background: {BACKGROUND}; color: {TEXT}; font-size: {BODY_PX}px; }}
-QLabel {{ background: transparent; }}
-QLabel[role="title"] {{ font-size: {TITLE_PX}px; font-weight: 600; }}
-QLabel[role="state"] {{ font-size: {STATE_PX}px; font-weight: 600; }}
-QLabel[role="muted"] {{ color: {MUTED}; }}
-QLabel[role="small"] {{ color: {MUTED}; font-size: {SMALL_PX}px; }}
-QFrame[role="panel"] {{ background: {PANEL}; border: none; }}
-QFrame[role="panel"] QWidget {{ background: transparent; }}
-QFrame[role="drop"] {{
-    background: {PANEL}; border: 2px dashed {LINE}; border-radius: 14px;
-}}
-QFrame[role="drop"][over="true"] {{ border-color: {ACCENT}; background: {RAISED}; }}
-QFrame[role="drop"] QLabel {{ background: transparent; }}
-QLabel[role="picture"], QFrame[role="panel"] QLabel[role="picture"] {{
-    background: #0d0f13; border-radius: 8px; color: {MUTED};
-}}
-QPushButton, QFrame[role="panel"] QPushButton {{
-    background: {RAISED}; border: 1px solid {LINE}; border-radius: 8px;
-    padding: 9px 18px; font-size: {BODY_PX}px;
-}}
-QPushButton:hover {{ border-color: {ACCENT}; }}
-QPushButton:focus {{ border: 2px solid {ACCENT}; padding: 8px 17px; }}
-QPushButton:disabled, QFrame[role="panel"] QPushButton:disabled {{
-    color: #68727f; background: {PANEL}; border-color: {RAISED};
-}}
-QPushButton[role="primary"], QFrame[role="panel"] QPushButton[role="primary"] {{
-    background: {ACCENT}; color: #08222a; border-color: {ACCENT}; font-weight: 600;
-}}
-QPushButton[role="primary"]:disabled, QFrame[role="panel"] QPushButton[role="primary"]:disabled {{
-    background: {RAISED}; color: #68727f; border-color: {RAISED};
-}}
-QPushButton[role="link"], QFrame[role="panel"] QPushButton[role="link"] {{
-    background: transparent; border: none; color: {ACCENT}; padding: 4px 0; text-align: left;
-}}
-QPushButton[role="link"]:focus {{ border: none; padding: 4px 0; text-decoration: underline; }}
-QProgressBar {{
-    background: {RAISED}; border: none; border-radius: 4px; height: 8px; color: transparent;
-}}
-QFrame[role="panel"] QProgressBar {{ background: {RAISED}; }}
-QProgressBar::chunk {{ background: {ACCENT}; border-radius: 4px; }}
-QLineEdit, QComboBox {{
-    background: {RAISED}; border: 1px solid {LINE}; border-radius: 6px; padding: 7px 10px;
-}}
-QLineEdit:focus, QComboBox:focus {{ border-color: {ACCENT}; }}
-QComboBox QAbstractItemView {{ background: {RAISED}; selection-background-color: {LINE}; }}
-QTableWidget[role="details"] {{
-    border: none; font-size: {SMALL_PX}px; selection-background-color: transparent;
-}}
-QTableWidget[role="details"]::item {{ border: none; padding: 0 4px; }}
-QScrollBar:vertical {{ width: 8px; background: transparent; }}
-QScrollBar::handle:vertical {{ background: {LINE}; border-radius: 4px; min-height: 24px; }}
-QScrollBar::add-line, QScrollBar::sub-line {{ height: 0; }}
-QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
-QCheckBox {{ background: transparent; spacing: 10px; }}
-QCheckBox::indicator, QFrame[role="panel"] QCheckBox::indicator {{
-    width: 16px; height: 16px; border: 2px solid {MUTED}; border-radius: 4px;
-    background: {BACKGROUND};
-}}
-QCheckBox::indicator:checked, QFrame[role="panel"] QCheckBox::indicator:checked {{
-    background: {ACCENT}; border-color: {ACCENT};
-}}
-QCheckBox::indicator:disabled {{ border-color: {LINE}; }}
-QCheckBox:disabled {{ color: #68727f; }}
-QMenuBar {{ background: {PANEL}; }}
-QMenuBar::item {{ background: transparent; padding: 6px 12px; }}
-QMenuBar::item:selected, QMenu::item:selected {{ background: {RAISED}; }}
-QMenu {{ background: {PANEL}; border: 1px solid {LINE}; padding: 6px; }}
-QMenu::item {{ padding: 6px 28px 6px 14px; }}
-QMenu::item:disabled {{ color: #68727f; }}
-QWidget[role="toasts"] {{ background: transparent; }}
-QFrame[role="toast"] {{ background: {RAISED}; border-left: 4px solid {WARN}; border-radius: 6px; }}
-QFrame[role="toast"][severity="stop"] {{ border-left-color: {RECORD}; }}
-QFrame[role="toast"][severity="info"] {{ border-left-color: {GOOD}; }}
-QFrame[role="toast"] QLabel, QFrame[role="toast"] QPushButton {{ background: transparent; }}
-"""
+SYSTEM = "system"
+LARGEST_TEXT = 2.0
 
 
-def apply(application: QApplication) -> None:
-    """Dress the whole application."""
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Colours by what they are for, each "#rrggbb".
+
+    `text`, `muted`, `accent`, `record`, `good` and `warn` can be read on `background`, `panel` and
+    `raised`; `on_accent` on `accent`. `edge` outlines what can be pressed, `line` only divides.
+    The last three differ in lightness or hue for the colour-blind too, but never stand alone.
+    """
+
+    name: str
+    background: str
+    panel: str
+    raised: str
+    line: str
+    edge: str
+    picture: str
+    text: str
+    muted: str
+    disabled: str
+    accent: str
+    on_accent: str
+    good: str
+    warn: str
+    record: str
+
+    @property
+    def is_dark(self) -> bool:
+        """Whether text is lighter than what it stands on."""
+        return QColor(self.background).lightness() < QColor(self.text).lightness()
+
+
+DARK = Palette(
+    name="dark",
+    background="#14171c",
+    panel="#1c2128",
+    raised="#262d37",
+    line="#343d4a",
+    edge="#7a8798",
+    picture="#0d0f13",
+    text="#eceff4",
+    muted="#a9b3c1",
+    disabled="#7d8794",
+    accent="#4cc2d9",
+    on_accent="#08222a",
+    good="#6fd6b4",
+    warn="#f5b83d",
+    record="#ff7468",
+)
+LIGHT = Palette(
+    name="light",
+    background="#f4f6f8",
+    panel="#ffffff",
+    raised="#e9edf1",
+    line="#cfd6de",
+    edge="#747f8c",
+    picture="#dfe4ea",
+    text="#15191f",
+    muted="#4b5663",
+    disabled="#76808c",
+    accent="#00677c",
+    on_accent="#ffffff",
+    good="#006a5e",
+    warn="#805000",
+    record="#a8133c",
+)
+PALETTES = {palette.name: palette for palette in (DARK, LIGHT)}
+
+_shown = DARK
+
+
+def current() -> Palette:
+    """Return the colours now on the screen; asked for at every painting, never kept."""
+    return _shown
+
+
+def apply(application: QApplication, palette_name: str = SYSTEM, text_scale: float = 1.0) -> None:
+    """Dress the whole application; may be called again at any time.
+
+    Args:
+        application: whose widgets are painted anew.
+        palette_name: "dark", "light" or "system", which follows the desktop.
+        text_scale: beside what the desktop asks for already.
+    """
+    global _shown
+    _shown = PALETTES.get(palette_name) or _of_desktop(application)
+    scale = text_scale * desktop_text_scale()
+    title, state, body, small = (
+        round(px * scale) for px in (TITLE_PX, STATE_PX, BODY_PX, SMALL_PX)
+    )
+    marks = draw_marks(_marks_folder(), _shown.text, _shown.on_accent, _shown.name)
     application.setStyle("Fusion")
-    application.setStyleSheet(STYLE)
+    application.setPalette(_qt_palette(_shown))
+    application.setStyleSheet(style_sheet(_shown, (title, state, body, small), marks))
+
+
+def desktop_text_scale() -> float:
+    """Return how much larger than usual the desktop wants text, at least 1."""
+    font = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont)
+    return min(LARGEST_TEXT, max(1.0, QFontInfo(font).pixelSize() / BODY_PX))
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, 1 to 21, as WCAG 2 defines it."""
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(color: str) -> float:
+    red, green, blue = (_linear(int(color[at : at + 2], 16) / 255) for at in (1, 3, 5))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _linear(share: float) -> float:
+    return share / 12.92 if share <= 0.04045 else float(((share + 0.055) / 1.055) ** 2.4)
+
+
+@lru_cache(maxsize=1)
+def _marks_folder() -> Path:
+    # Gone with the process; style sheets can name files only.
+    folder = TemporaryDirectory(prefix="finescan-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
+
+
+def _of_desktop(application: QApplication) -> Palette:
+    # Without an opinion of the desktop, dark: the 3D view and pictures stand out from it.
+    is_light = application.styleHints().colorScheme() is Qt.ColorScheme.Light
+    return LIGHT if is_light else DARK
+
+
+def _qt_palette(palette: Palette) -> QPalette:
+    """Return the same colours for what no style sheet reaches: system dialogs, text cursors."""
+    role = QPalette.ColorRole
+    colors = {
+        role.Window: palette.background,
+        role.WindowText: palette.text,
+        role.Base: palette.panel,
+        role.AlternateBase: palette.raised,
+        role.Text: palette.text,
+        role.PlaceholderText: palette.muted,
+        role.Button: palette.raised,
+        role.ButtonText: palette.text,
+        role.ToolTipBase: palette.raised,
+        role.ToolTipText: palette.text,
+        role.Highlight: palette.accent,
+        role.HighlightedText: palette.on_accent,
+        role.Link: palette.accent,
+        role.LinkVisited: palette.accent,
+        role.Mid: palette.line,
+    }
+    made = QPalette()
+    for name, color in colors.items():
+        made.setColor(name, QColor(color))
+    for name in (role.WindowText, role.Text, role.ButtonText):
+        made.setColor(QPalette.ColorGroup.Disabled, name, QColor(palette.disabled))
+    return made

@@ -1,241 +1,360 @@
-"""The one window: first page, live page, menus and keys."""
+"""The one window: its pages, the way between them, and what happens before one is left."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
-from PySide6.QtOpenGLWidgets import QOpenGLWidget
-from PySide6.QtWidgets import QMainWindow, QMenu, QMessageBox, QStackedWidget, QWidget
+from PySide6.QtCore import QPoint, QRect, Qt, QUrl, Signal
+from PySide6.QtGui import QCloseEvent, QDesktopServices, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from engine.core.news import FaultNews, ScanState
+from ui.asking import Answer, ask
 from ui.bridge import FINAL
+from ui.commands import Commands
 from ui.gl.viewport import opengl_works
+from ui.logbook import Logbook
+from ui.look import Look
+from ui.navigation import Navigation
 from ui.notify import Toasts
-from ui.ports import ScanPort, StudioPort, TaskPort
-from ui.views.export import ExportDialog
-from ui.views.scan import UNDO_S, ScanView
-from ui.views.start import StartView
+from ui.pages import Page, make_export, make_review, make_scan, make_side_page, make_start
+from ui.ports import ModelPort, ScanPort, StudioPort
+from ui.views.log import LogPane
+from ui.widgets.errand import Errand
 
-POLL_MS = 50
-KEYS = (
-    ("Space", "start, pause, go on"),
-    ("Ctrl+Z", f"take back the last {UNDO_S} seconds"),
-    ("Ctrl+Return", "finish: make the mesh"),
-    ("R", "look from the first place again"),
-    ("F", "look at everything"),
-    ("C", "follow the camera"),
-    ("D", "show the details"),
-    ("Ctrl+E", "export"),
-    ("F11", "full screen"),
-    ("Left drag", "turn the view"),
-    ("Middle drag, Shift+drag", "move the view"),
-    ("Wheel", "nearer, farther"),
+if TYPE_CHECKING:
+    from ui.pages import SidePage
+    from ui.views.export import ExportDialog
+    from ui.views.review import ReviewView
+    from ui.views.scan import ScanView
+    from ui.views.start import StartView
+
+NAME = "Finescan"
+LEAST_NOTES_PX = 360
+NO_3D = FaultNews(
+    "The 3D view is switched off: this screen offers no OpenGL 3.2.",
+    "Scanning, finishing and exporting work as usual. A newer graphics driver may bring it back.",
+    "degrade",
 )
+NOTHING_TO_EXPORT = FaultNews(
+    "There is no finished surface to export.", "Finish a scan or open one first.", "degrade"
+)
+BUSY = (ScanState.SCANNING, ScanState.PAUSED, ScanState.FINISHING)
+OPEN_FOLDER = "Open folder"
+STOP_TITLE = "Stop the scan?"
+KEPT = "What a camera recorded stays, and can be made into a mesh from the start page."
+STOP_SCANNING = f"The scan is not finished. Finish makes its mesh; to stop makes none yet. {KEPT}"
+STOP_FINISHING = f"The mesh is being made. To stop now makes none yet. {KEPT}"
+LEAVE_TITLE = "Leave without saving?"
+LEAVE_SAYS = "The surface was changed and not saved. Ctrl+S saves it into the scan's folder."
+KEEP, WAIT = Answer("keep", "Keep scanning"), Answer("keep", "Wait for it")
+FINISH = Answer("finish", "Finish")
+DISCARD = Answer("discard", "Stop without a mesh", is_harmful=True)
+STAY, LEAVE = Answer("stay", "Stay"), Answer("leave", "Leave without saving", is_harmful=True)
 
 
 class MainWindow(QMainWindow):
-    """Shows the first page, or one scan at a time."""
+    """Shows one page at a time, and holds at most one scan or one finished surface.
 
-    def __init__(self, studio: StudioPort, parent: QWidget | None = None) -> None:
-        """Show the first page."""
+    `told` shows a note, with an action or None, and may be emitted from any thread.
+    """
+
+    told = Signal(object, object)
+
+    def __init__(
+        self, studio: StudioPort, parent: QWidget | None = None, logbook: Logbook | None = None
+    ) -> None:
+        """Show the first page; the log pane shows what the logbook holds."""
         super().__init__(parent)
-        self.setWindowTitle("Finescan")
+        self.setWindowTitle(NAME)
         self.resize(1280, 800)
+        self.setMinimumSize(640, 420)
+        self.setAcceptDrops(True)
         self._studio = studio
-        self._opening: TaskPort[ScanPort] | None = None
+        self._opening: Errand | None = None
         self.scan: ScanView | None = None
+        self.review: ReviewView | None = None
+        self.model: ModelPort | None = None
         self.dialog: ExportDialog | None = None
-        self._stack = QStackedWidget(self)
-        self.start = StartView(studio.demo, self)
-        self.start.chosen.connect(self.open)
-        self.start.gave_up.connect(self._give_up)
-        self._stack.addWidget(self.start)
-        self.setCentralWidget(self._stack)
-        self.start.setFocus()
-        if opengl_works():
-            # A window already on screen is taken down and rebuilt when its first GL widget comes:
-            # it blinks and loses the keyboard. With one inside from the start it does not.
-            QOpenGLWidget(self).resize(0, 0)
-        self.toasts = Toasts(self)
-        self._make_menus()
-        self._timer = QTimer(self)
-        self._timer.setInterval(POLL_MS)
-        self._timer.timeout.connect(self._poll_opening)
+        self.pages = Navigation(self._make_page, self)
+        self.setCentralWidget(self.pages)
+        self.toasts = Toasts(self, self._notes_area)
+        self.told.connect(self.toasts.show_fault)
+        self.start = self._make_start()
+        self.pages.take_keyboard(Page.START)
+        self.log_dock = self._make_log(logbook or Logbook())
+        self.look = Look(studio, self.toasts.show_fault, self)
+        self.look.changed.connect(self._look_changed)
+        self.commands = Commands(self)
+        self.pages.changed.connect(self._page_changed)
+        self.pages.turned.connect(self._page_shown)
+        self._page_changed()
+        self._page_shown()
+        self.look.refresh()
+        if not opengl_works():
+            self.toasts.show_fault(NO_3D)
+
+    @property
+    def studio(self) -> StudioPort:
+        """What the window asks."""
+        return self._studio
 
     def open(self, spec: str) -> None:
         """Open a source in the background and show its scan once that is done."""
-        if self._opening is not None or not self._leave_scan():
+        if not self._begin_opening(Path(spec).name or spec):
             return
-        self.toasts.clear()
-        self.start.set_opening(Path(spec).name or spec)
-        self._opening = self._studio.open(spec)
-        self._timer.start()
+        if Path(spec).exists():
+            self.look.choose_folder(Path(spec).absolute().parent)
+        self._follow(Errand(self._studio.open(spec), self), self.show_scan)
+
+    def open_model(self, path: Path) -> None:
+        """Open the surface of a finished scan likewise."""
+        if self._begin_opening(path.name):
+            self._follow(Errand(self._studio.open_model(path), self), self.show_review)
+
+    def show_scan(self, port: ScanPort) -> None:
+        """Show a scan that was opened."""
+        self.scan = scan = make_scan(port, self)
+        scan.faulted.connect(self.toasts.show_fault)
+        scan.asked_export.connect(self.export)
+        scan.asked_close.connect(self.show_start)
+        scan.asked_review.connect(self._review_scan)
+        scan.set_sound(self.look.sound)
+        scan.sound_chosen.connect(self.look.choose_sound)
+        # Not within the page's own work, as it may be the page's end.
+        scan.is_over.connect(self._scan_over, Qt.ConnectionType.QueuedConnection)
+        self.setWindowTitle(f"{port.title} - {NAME}")
+        self.pages.put(Page.SCAN, scan)
+        self.pages.go(Page.SCAN)
+        for remark in port.remarks:
+            self.toasts.show_fault(FaultNews(remark, "", "degrade"))
+        scan.record.setFocus()
+
+    def show_review(self, model: ModelPort) -> None:
+        """Show a finished surface."""
+        self._put_review(model)
+        self.pages.go(Page.REVIEW)
+
+    def show_start(self) -> None:
+        """Go back to the first page, leaving scan and surface if the user agrees."""
+        if self._leave():
+            self.pages.go(Page.START)
+
+    def stop(self) -> None:
+        """Leave an unfinished scan, if the user agrees."""
+        if self.scan is not None and self.scan.port.state in BUSY:
+            self.show_start()
 
     def export(self) -> None:
-        """Ask where to write the finished mesh."""
-        if self.scan is None or self.scan.port.result is None:
+        """Ask where to write the finished surface."""
+        model = self.model or (self.scan.port.model if self.scan is not None else None)
+        if model is None:
+            self.toasts.show_fault(NOTHING_TO_EXPORT)
             return
-        name = "".join(c if c.isalnum() or c in "-_" else "-" for c in self.scan.port.title)
+        name = "".join(c if c.isalnum() or c in "-_" else "-" for c in model.title)
         suggested = Path.home() / f"{name.strip('-') or 'scan'}.glb"
-        self.dialog = ExportDialog(self._studio, self.scan.port.result, suggested, self)
+        self.dialog = make_export(self._studio, model, suggested, self)
         self.dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.dialog.destroyed.connect(self._forget_dialog)
         self.dialog.open()
 
-    def show_start(self) -> None:
-        """Go back to the first page, leaving the scan if the user agrees."""
-        self._leave_scan()
+    def can_toggle(self) -> bool:
+        """Whether there is a scan that can begin, pause or go on."""
+        return self.scan is not None and self.scan.port.state not in FINAL
+
+    def show_folder(self, folder: Path) -> None:
+        """Have the desktop show a folder."""
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Stop what runs before the window goes, unless the user would rather stay."""
-        if not self._leave_scan():
+        if not self._leave():
             event.ignore()
             return
-        self._give_up()
-        self._timer.stop()
+        for errand in self.findChildren(Errand):
+            errand.drop()
+        for page in Page:
+            widget = self.pages.widget(page)
+            if widget is not None:
+                widget.shut()
         super().closeEvent(event)
 
-    def _make_menus(self) -> None:
-        file = self._menu("&File")
-        self._add(file, "Open &folder…", "Ctrl+O", self.start.pick_folder)
-        self._add(file, "Open f&ile…", "Ctrl+Shift+O", self.start.pick_file)
-        self._export_action = self._add(file, "&Export…", "Ctrl+E", self.export)
-        self._close_action = self._add(file, "&Close scan", "Ctrl+W", self.show_start)
-        file.addSeparator()
-        self._add(file, "&Quit", "Ctrl+Q", self.close)
-        scan = self._menu("&Scan")
-        self._toggle_action = self._add(scan, "&Start, pause, go on", "Space", self._toggle)
-        self._scan_actions = [
-            self._add(scan, f"&Undo {UNDO_S} seconds", "Ctrl+Z", self._undo),
-            self._add(scan, "&Finish", "Ctrl+Return", self._finish),
-        ]
-        view = self._menu("&View")
-        self._view_actions = [
-            self._add(view, "&Reset view", "R", self._reset),
-            self._add(view, "&Fit all", "F", self._fit),
-            self._add(view, "Follow the &camera", "C", self._follow),
-            self._add(view, "&Details", "D", self._details),
-        ]
-        view.addSeparator()
-        self._add(view, "F&ull screen", "F11", self._full_screen)
-        self._add(self._menu("&Help"), "&Keys", "F1", self._show_keys)
-        self._enable_actions()
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Invite a single local file or folder, whatever page is shown."""
+        urls = event.mimeData().urls()
+        if len(urls) == 1 and urls[0].isLocalFile():
+            event.acceptProposedAction()
 
-    def _menu(self, title: str) -> QMenu:
-        menu = self.menuBar().addMenu(title)
-        menu.aboutToShow.connect(self._enable_actions)
-        return menu
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open what was dropped."""
+        event.acceptProposedAction()
+        self.open(event.mimeData().urls()[0].toLocalFile())
 
-    def _add(self, menu: QMenu, text: str, key: str, action: object) -> QAction:
-        entry = QAction(text, self)
-        entry.setShortcut(QKeySequence(key))
-        entry.triggered.connect(action)
-        menu.addAction(entry)
-        return entry
+    def _make_start(self) -> "StartView":
+        start = make_start(self._studio, self)
+        start.chosen.connect(self.open)
+        start.chose_model.connect(self.open_model)
+        start.gave_up.connect(self._give_up)
+        start.faulted.connect(self.toasts.show_fault)
+        for signal, page in (
+            (start.asked_settings, Page.SETTINGS),
+            (start.asked_models, Page.MODELS),
+            (start.asked_object, Page.OBJECT),
+            (start.asked_calibration, Page.CALIBRATION),
+        ):
+            signal.connect(lambda page=page: self.pages.go(page))
+        self.pages.put(Page.START, start)
+        return start
 
-    def _enable_actions(self) -> None:
-        has_scan = self.scan is not None
-        # Export stays enabled with its key: a disabled entry would not tell why nothing happens.
-        # After a scan Space presses buttons again.
-        self._toggle_action.setEnabled(self.scan is not None and self.scan.port.state not in FINAL)
-        for action in (self._close_action, *self._scan_actions, *self._view_actions):
-            action.setEnabled(has_scan)
+    def _make_page(self, page: Page) -> "SidePage | None":
+        if page in (Page.SCAN, Page.REVIEW):
+            return None
+        made = make_side_page(page, self._studio, self)
+        made.asked_back.connect(lambda: self.pages.go(self._home()))
+        made.faulted.connect(self.toasts.show_fault)
+        if hasattr(made, "changed"):
+            # Colours of the window may be among what was changed.
+            made.changed.connect(self.look.refresh)
+        return made
 
-    def _poll_opening(self) -> None:
-        if self._opening is None:
-            return
-        news = self._opening.poll()
-        if news.progress is not None:
-            self.start.show_progress(news.progress)
-        if not news.is_over:
-            return
-        self._opening = None
-        self._timer.stop()
-        self.start.set_opening(None)
-        if news.fault is not None:
-            self.toasts.show_fault(news.fault)
-        elif news.result is not None:
-            self._show_scan(news.result)
+    def _make_log(self, logbook: Logbook) -> QDockWidget:
+        pane = LogPane(logbook, self)
+        pane.faulted.connect(self.toasts.show_fault)
+        pane.saved.connect(
+            lambda path: self.toasts.say(
+                f"The log is in {path.name}.",
+                (OPEN_FOLDER, lambda: self.show_folder(path.parent)),
+            )
+        )
+        dock = QDockWidget("Log", self)
+        dock.setObjectName("log")
+        dock.setAccessibleName("Log")
+        dock.setWidget(pane)
+        dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetClosable)
+        self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
+        dock.hide()
+        return dock
 
-    def _show_scan(self, port: ScanPort) -> None:
-        self.scan = ScanView(port, self)
-        self.scan.faulted.connect(self.toasts.show_fault)
-        self.scan.asked_export.connect(self.export)
-        self.scan.asked_close.connect(self.show_start)
-        self.scan.is_over.connect(self._enable_actions)
-        self._stack.addWidget(self.scan)
-        self._stack.setCurrentWidget(self.scan)
-        self.setWindowTitle(f"{port.title} - Finescan")
-        for remark in port.remarks:
-            self.toasts.show_fault(FaultNews(remark, "", "degrade"))
-        self._enable_actions()
-        self.scan.record.setFocus()
+    def _home(self) -> Page:
+        """Where a side page leads back to."""
+        if self.review is not None:
+            return Page.REVIEW
+        return Page.START if self.scan is None else Page.SCAN
 
-    def _leave_scan(self) -> bool:
-        """Return whether there is no scan any more; asks before throwing work away."""
-        scan = self.scan
-        if scan is None:
-            return True
-        busy = (ScanState.SCANNING, ScanState.PAUSED, ScanState.FINISHING)
-        if scan.port.state in busy and not self._may_discard():
+    def _page_changed(self) -> None:
+        self.pages.allow(Page.SCAN, self.scan is not None)
+        self.pages.allow(Page.REVIEW, self.review is not None)
+        self.commands.refresh()
+
+    def _page_shown(self) -> None:
+        self.toasts.place()
+        page = self.pages.shown
+        if page is not None and hasattr(page, "refresh"):
+            page.refresh()
+
+    def _notes_area(self) -> QRect:
+        """Return where notes cover least: the 3D view of the page, or else the page."""
+        page = self.pages.shown
+        view = getattr(page, "view", None)
+        where = view if isinstance(view, QWidget) and view.width() > LEAST_NOTES_PX else self.pages
+        return QRect(where.mapTo(self, QPoint()), where.size())
+
+    def _look_changed(self) -> None:
+        self.start.folder = self.look.last_folder
+        self.commands.refresh()
+
+    def _begin_opening(self, what: str) -> bool:
+        if self._opening is not None or not self._leave():
             return False
-        scan.shut()
-        self.scan = None
-        self._stack.removeWidget(scan)
-        scan.deleteLater()
-        self.setWindowTitle("Finescan")
-        self._enable_actions()
-        self.start.setFocus()
+        self.toasts.clear()
+        self.pages.go(Page.START)
+        self.start.set_opening(what)
         return True
 
-    def _may_discard(self) -> bool:
-        answer = QMessageBox.question(
-            self,
-            "Stop the scan?",
-            "The scan is not finished. Stop it and throw away what was scanned?",
-        )
-        return answer == QMessageBox.StandardButton.Yes
+    def _follow(self, errand: Errand, show: Callable[[Any], None]) -> None:
+        self._opening = errand
+        errand.progressed.connect(self.start.show_progress)
+        errand.failed.connect(self._opened)
+        errand.failed.connect(self.toasts.show_fault)
+        errand.stopped.connect(self._opened)
+        errand.done.connect(self._opened)
+        errand.done.connect(lambda result: None if result is None else show(result))
+
+    def _opened(self) -> None:
+        self._opening = None
+        self.start.set_opening(None)
 
     def _give_up(self) -> None:
         if self._opening is not None:
             self._opening.cancel()
 
+    def _scan_over(self) -> None:
+        if self.scan is not None and self.scan.port.state is ScanState.DONE:
+            self._review_scan()
+        self.commands.refresh()
+
+    def _review_scan(self) -> None:
+        """Put the review of the finished scan in the scan's place."""
+        model = None if self.scan is None else self.scan.port.model
+        if model is None:
+            return
+        was_shown = self.pages.shown is self.scan
+        self._drop_scan()
+        self._put_review(model)
+        if was_shown:
+            self.pages.go(Page.REVIEW)
+        else:
+            look = ("Look at it", lambda: self.pages.go(Page.REVIEW))
+            self.toasts.say(f"{model.title} is finished.", look)
+
+    def _put_review(self, model: ModelPort) -> None:
+        self.model = model
+        self.review = review = make_review(model, self._studio, self)
+        review.faulted.connect(self.toasts.show_fault)
+        review.asked_export.connect(self.export)
+        review.asked_close.connect(self.show_start)
+        self.setWindowTitle(f"{model.title} - {NAME}")
+        self.pages.put(Page.REVIEW, review)
+
+    def _leave(self) -> bool:
+        """Return whether there is neither scan nor surface any more; asks before work is lost."""
+        if not (self._may_drop_scan() and self._may_drop_review()):
+            return False
+        self._drop_scan()
+        if self.review is not None and self.model is not None:
+            self.review.shut()
+            self.model.close()
+            self.review = self.model = None
+            self.pages.take_out(Page.REVIEW)
+        self.setWindowTitle(NAME)
+        return True
+
+    def _drop_scan(self) -> None:
+        if self.scan is not None:
+            self.scan.shut()
+            self.scan = None
+            self.pages.take_out(Page.SCAN)
+
+    def _may_drop_scan(self) -> bool:
+        scan = self.scan
+        if scan is None or scan.port.state not in BUSY:
+            return True
+        if scan.port.state is ScanState.FINISHING:
+            return self._asks(STOP_TITLE, STOP_FINISHING, WAIT, DISCARD) == DISCARD.name
+        answer = self._asks(STOP_TITLE, STOP_SCANNING, KEEP, FINISH, DISCARD)
+        # The scan may have come to its end while the question was open.
+        if answer == FINISH.name and self.scan is scan and scan.port.state not in FINAL:
+            self.pages.go(Page.SCAN)
+            scan.finish()
+        return answer == DISCARD.name
+
+    def _may_drop_review(self) -> bool:
+        if self.review is None or self.review.is_saved:
+            return True
+        return self._asks(LEAVE_TITLE, LEAVE_SAYS, STAY, LEAVE) == LEAVE.name
+
+    def _asks(self, title: str, question: str, *answers: Answer) -> str:
+        return ask(self, title, question, answers)
+
     def _forget_dialog(self) -> None:
         self.dialog = None
-
-    def _toggle(self) -> None:
-        if self.scan is not None:
-            self.scan.toggle()
-
-    def _finish(self) -> None:
-        if self.scan is not None:
-            self.scan.finish()
-
-    def _details(self) -> None:
-        if self.scan is not None:
-            self.scan.toggle_details()
-
-    def _undo(self) -> None:
-        if self.scan is not None:
-            self.scan.undo()
-
-    def _reset(self) -> None:
-        if self.scan is not None:
-            self.scan.view.reset_view()
-
-    def _fit(self) -> None:
-        if self.scan is not None:
-            self.scan.view.fit_view()
-
-    def _follow(self) -> None:
-        if self.scan is not None:
-            self.scan.toggle_follow()
-
-    def _full_screen(self) -> None:
-        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
-
-    def _show_keys(self) -> None:
-        rows = "".join(
-            f"<tr><td><b>{key}</b>&nbsp;&nbsp;</td><td>{what}</td></tr>" for key, what in KEYS
-        )
-        QMessageBox.information(self, "Keys", f"<table>{rows}</table>")

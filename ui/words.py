@@ -1,6 +1,6 @@
 """What the engine's names are called on the screen, gathered so that they can be translated."""
 
-from engine.core.news import ScanState, ScanStats
+from engine.core.news import ScanState, ScanStats, Tracking, TrackView
 
 STATES = {
     ScanState.READY: ("Ready", "Press the round button or Space to begin."),
@@ -89,6 +89,29 @@ def still_to_do(state: ScanState, stats: ScanStats) -> str:
     if stats.chunks_waiting:
         return f"Refining: {_counted(stats.chunks_waiting, 'place')} left"
     return ""
+
+
+def ready_steps(track: TrackView | None) -> str:
+    """Return what is there already before a scan begins, a line each."""
+    if track is None:
+        return "✓ Camera found\n… Waiting for its first picture"
+    steps = ["✓ Camera found", "✓ Picture" if track.preview is not None else "✗ No picture"]
+    health = track.health
+    if health is not None:
+        if health.depth_share is None:
+            steps.append("– No depth camera: depth is estimated")
+        else:
+            steps.append("✓ Depth" if health.depth_share else "✗ No depth")
+        is_lost = health.state is Tracking.LOST
+        steps.append("✗ Place unknown" if is_lost else "✓ Place known")
+    return "\n".join(steps)
+
+
+def coverage_words(state: ScanState, share: float | None) -> str:
+    """Return how much of what is on the screen is measured well; empty while nothing is."""
+    if share is None or state not in (ScanState.SCANNING, ScanState.PAUSED):
+        return ""
+    return f"{100 * share:.0f} % of what you see is measured well."
 
 
 def _counted(count: int, what: str) -> str:

@@ -131,6 +131,7 @@ class ScanStats:
         chunks_waiting: chunks that changed since the network last saw them.
         moves_waiting: frames whose new pose has not reached the volume yet.
         memory_mb: what volume and features take in memory.
+        disk_free_mb: what is left on the disk the scan goes to, or None when unknown.
         channels: every channel of the scan.
         stages: every step of the scan.
     """
@@ -148,6 +149,7 @@ class ScanStats:
     chunks_waiting: int = 0
     moves_waiting: int = 0
     memory_mb: float = 0.0
+    disk_free_mb: float | None = None
     channels: tuple[ChannelNews, ...] = ()
     stages: tuple[StageNews, ...] = ()
 

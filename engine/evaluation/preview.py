@@ -25,10 +25,7 @@ _INK = (40, 44, 52)
 _SKY_TOP, _SKY_BOTTOM = 208.0, 246.0
 
 # The overview looks down at a doll's house, from the side that shows most of it.
-_OVERVIEW_FOCAL_PX = 1.35 * _CELL_PX[0]
-_OVERVIEW = Intrinsics(
-    *_CELL_PX, _OVERVIEW_FOCAL_PX, _OVERVIEW_FOCAL_PX, _CELL_PX[0] / 2, _CELL_PX[1] / 2
-)
+_FOCAL_A_WIDTH = 1.35
 _ELEVATION_DEG = 48.0
 _AZIMUTHS = 12
 _MARGIN = 0.93
@@ -54,13 +51,29 @@ def preview(surface: Mesh | TexturedMesh, photos: Sequence[Photo]) -> U8:
         raise BadInput("A preview needs at least one photograph.")
     scene = MeshScene(mesh)
     chosen = _most_telling(mesh, scene, photos)
-    overview = _on_sky(*_overview(surface))
-    cells = [(overview, "the model, seen from above")]
+    cells = [(overview(surface, *_CELL_PX), "the model, seen from above")]
     for photo in chosen[1:]:
         picture = _on_sky(*_draw(surface, scene, _small(photo.intrinsics), photo.T_world_cam))
         cells.append((picture, "the model, from where the picture below was taken"))
     cells += [(photo.color, "a picture of the recording") for photo in chosen]
     return _sheet(cells)
+
+
+def overview(surface: Mesh | TexturedMesh, width: int, height: int) -> U8:
+    """Return a (height, width, 3) RGB picture of the whole surface, seen from above.
+
+    Raises:
+        BadInput: an empty mesh.
+    """
+    if _mesh_of(surface).is_empty:
+        raise BadInput("The mesh has no face, so there is nothing to show.")
+    return _on_sky(*_overview(surface, _overview_camera(width, height)))
+
+
+def _overview_camera(width: int, height: int) -> Intrinsics:
+    # Whatever the shape of the picture, the lens is that of one whose sides are 4 to 3.
+    focal_px = _FOCAL_A_WIDTH * min(width, height * 4 / 3)
+    return Intrinsics(width, height, focal_px, focal_px, width / 2, height / 2)
 
 
 def _mesh_of(surface: Mesh | TexturedMesh) -> Mesh:
@@ -126,29 +139,29 @@ def _shaded(mesh: Mesh, eye_world: F64) -> Mesh:
     return Mesh(mesh.vertices, mesh.faces, np.repeat(grey[:, None], 3, axis=1))
 
 
-def _overview(surface: Mesh | TexturedMesh) -> tuple[U8, Bool]:
+def _overview(surface: Mesh | TexturedMesh, camera: Intrinsics) -> tuple[U8, Bool]:
     mesh = _mesh_of(surface)
     points, _ = sample_surface(mesh, _SAMPLES, seed=0)
-    poses = [_looking_down(points, azimuth) for azimuth in range(_AZIMUTHS)]
+    poses = [_looking_down(points, azimuth, camera) for azimuth in range(_AZIMUTHS)]
     pose = max(poses, key=lambda trial: _shown(mesh, trial))
     facing = _facing(surface, pose.translation)
     scene = MeshScene(_mesh_of(facing))
-    picture, covered = _draw(facing, scene, _OVERVIEW, pose)
+    picture, covered = _draw(facing, scene, camera, pose)
     # A little light from the eye tells walls from floor where both are white.
-    hits = scene.render(_OVERVIEW, pose)
+    hits = scene.render(camera, pose)
     normals = interpolate(hits, _mesh_of(facing).faces, _mesh_of(facing).vertex_normals())
     light = np.abs(normals @ pose.rotation[:, 2].astype(np.float32))
     picture = (picture * (0.72 + 0.28 * light)[..., None]).astype(np.uint8)
     return picture, covered
 
 
-def _looking_down(points: F64, azimuth: int) -> Pose:
+def _looking_down(points: F64, azimuth: int, camera: Intrinsics) -> Pose:
     """Return the pose that looks down from one side and has nearly all points in view."""
     turn, lean = 2 * np.pi * azimuth / _AZIMUTHS, np.radians(_ELEVATION_DEG)
     ahead = -np.array([np.cos(turn) * np.cos(lean), np.sin(turn) * np.cos(lean), np.sin(lean)])
     right = np.array([-np.sin(turn), np.cos(turn), 0.0])
     rotation = np.stack([right, np.cross(ahead, right), ahead], axis=1)
-    half = np.array([_OVERVIEW.width / _OVERVIEW.fx, _OVERVIEW.height / _OVERVIEW.fy]) / 2 * _MARGIN
+    half = np.array([camera.width / camera.fx, camera.height / camera.fy]) / 2 * _MARGIN
     local = points @ rotation
     middle = np.append((local[:, :2].min(axis=0) + local[:, :2].max(axis=0)) / 2, 0.0)
     for _ in range(4):

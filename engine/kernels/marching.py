@@ -17,6 +17,9 @@ MARGIN = 1e-3
 UNSEEN = 128
 # Brings a refined sample to the unit of tsdf / weight, so that an edge may have one of each.
 REFINED_UNIT = TSDF_ONE / WEIGHT_ONE / REFINED_ONE
+# A surface is as sure as it gets after this many measurements of full weight: the noise of a depth
+# camera has averaged to a third by then, and more of it tells nobody where to go next.
+SURE_WEIGHT = 8 * WEIGHT_ONE
 # 62 bits: twenty a coordinate, two for the axis.
 VERTEX_BITS = 20
 
@@ -26,7 +29,8 @@ class BrickMeshes(NamedTuple):
 
     Faces index the vertices of their own brick. `is_observed` holds for a vertex when at either end
     of its lattice edge the measured surface is near. `is_refined` holds for a brick when a vertex
-    lies between two refined samples, the lower of which is its own.
+    lies between two refined samples, the lower of which is its own. `confidence` is the measured
+    weight at that end of the lattice edge which has less, 255 from `SURE_WEIGHT` on.
     """
 
     vertices: F32
@@ -37,6 +41,7 @@ class BrickMeshes(NamedTuple):
     face_count: I32
     is_observed: Bool
     is_refined: Bool
+    confidence: U8
 
 
 def extract(
@@ -103,6 +108,7 @@ def _extract(  # type: ignore[no-untyped-def]
     keys = np.empty((512 * bricks, 1), np.int64)
     colors = np.empty((512 * bricks, 3), np.uint8)
     observed = np.empty((512 * bricks, 1), np.bool_)
+    sure = np.empty((512 * bricks, 1), np.uint8)
     faces = np.empty((1024 * bricks, 3), np.int32)
     vertex_count, face_count = np.zeros(bricks, np.int32), np.zeros(bricks, np.int32)
     between_refined = np.zeros(bricks, np.bool_)
@@ -115,10 +121,11 @@ def _extract(  # type: ignore[no-untyped-def]
         )
         vertices, keys = _grown(vertices, v + nv), _grown(keys, v + nv)
         colors, faces = _grown(colors, v + nv), _grown(faces, f + nf)
-        observed = _grown(observed, v + nv)
+        observed, sure = _grown(observed, v + nv), _grown(sure, v + nv)
         between_refined[b] = _place(
             tsdf, weight, color, refined, is_refined, near, slots[b], cells[b], voxel, edges[:nv],
             vertices[v : v + nv], keys[v : v + nv], colors[v : v + nv], observed[v : v + nv],
+            sure[v : v + nv],
         )  # fmt: skip
         faces[f : f + nf] = brick_faces[:nf]
         for e in range(nv):
@@ -127,7 +134,7 @@ def _extract(  # type: ignore[no-untyped-def]
         v, f = v + nv, f + nf
     return (
         vertices[:v], keys[:v, 0], colors[:v], faces[:f], vertex_count, face_count,
-        observed[:v, 0], between_refined,
+        observed[:v, 0], between_refined, sure[:v, 0],
     )  # fmt: skip
 
 
@@ -247,7 +254,7 @@ def _connect(  # type: ignore[no-untyped-def]
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _place(  # type: ignore[no-untyped-def]
     tsdf, weight, color, refined, is_refined, near, slots, cell, voxel, edges, vertices, keys,
-    colors, observed,
+    colors, observed, sure,
 ):  # fmt: skip
     """Put each vertex where the distance along its lattice edge is zero, and colour it.
 
@@ -267,8 +274,10 @@ def _place(  # type: ignore[no-untyped-def]
         slot1 = slots[x1 // n + 2 * (y1 // n) + 4 * (z1 // n)]
         i0, j0, k0, i1, j1, k1 = x % n, y % n, z % n, x1 % n, y1 % n, z1 % n
         # Where nothing was measured this is NaN, and NaN is not near.
-        d0 = np.float32(tsdf[slot0, i0, j0, k0]) / np.float32(weight[slot0, i0, j0, k0])
-        d1 = np.float32(tsdf[slot1, i1, j1, k1]) / np.float32(weight[slot1, i1, j1, k1])
+        m0, m1 = weight[slot0, i0, j0, k0], weight[slot1, i1, j1, k1]
+        d0 = np.float32(tsdf[slot0, i0, j0, k0]) / np.float32(m0)
+        d1 = np.float32(tsdf[slot1, i1, j1, k1]) / np.float32(m1)
+        sure[e, 0] = np.uint8(min(m0, m1, SURE_WEIGHT) * 255 // SURE_WEIGHT)
         observed[e, 0] = (abs(d0) < near) | (abs(d1) < near)
         if is_refined[slot0] | is_refined[slot1]:
             r0 = refined[slot0, i0, j0, k0]

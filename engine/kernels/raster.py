@@ -70,6 +70,12 @@ class MeshScene:
         )
         return distance, answer["primitive_ids"].numpy().astype(np.int32)
 
+    def closest_on(self, points_world: F64) -> tuple[I32, F32]:
+        """Return the face nearest to each point (n, 3), and where on it: (n, 2) as `Hits.bary`."""
+        query = o3d.core.Tensor(np.ascontiguousarray(points_world, np.float32))
+        answer = self._scene.compute_closest_points(query)
+        return answer["primitive_ids"].numpy().astype(np.int32), answer["primitive_uvs"].numpy()
+
 
 def interpolate(hits: Hits, faces: I32, values: np.ndarray) -> np.ndarray:
     """Return a per-vertex quantity (n, c) at every pixel (h, w, c); zero where nothing is hit."""

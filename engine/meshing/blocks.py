@@ -85,6 +85,7 @@ class BlockMesher:
                             piece.vertex_keys[v : v + vertex_count].copy(),
                             Grade.REFINED if is_refined else Grade.DRAFT,
                             piece.is_observed[v : v + vertex_count].copy(),
+                            piece.confidence[v : v + vertex_count].copy(),
                         )
                     )
                     self._keep(news[-1])

@@ -1,5 +1,7 @@
 """From the raw surface to a tidy one: crumbs off, holes closed, fewer triangles."""
 
+import threading
+
 import fast_simplification
 import numpy as np
 import open3d as o3d
@@ -15,6 +17,8 @@ EAGERNESS = 5.0
 # A cover that looks this much against the faces round it closes no hole: it is laid over the
 # outer rim of a flat piece.
 AGAINST = -0.5
+# The library keeps the mesh at hand in one place for the whole process.
+_DECIMATING = threading.Lock()
 
 
 def remove_islands(mesh: Mesh, min_faces: int) -> Mesh:
@@ -64,13 +68,15 @@ def simplify(mesh: Mesh, target_faces: int) -> Mesh:
     """
     if len(mesh.faces) <= target_faces:
         return mesh
-    vertices, faces = fast_simplification.simplify(
-        np.ascontiguousarray(mesh.vertices, np.float32),
-        np.ascontiguousarray(mesh.faces, np.int32),
-        target_count=max(target_faces, 1),
-        agg=EAGERNESS,
-        preserve_border=True,
-    )
+    with _DECIMATING:
+        vertices, faces = fast_simplification.simplify(
+            # Copies: the library refuses arrays that cannot be written to.
+            mesh.vertices.astype(np.float64),
+            np.array(mesh.faces, np.int32),
+            target_count=max(target_faces, 1),
+            agg=EAGERNESS,
+            preserve_border=True,
+        )
     fewer = Mesh(vertices.astype(np.float32), faces.astype(np.int32))
     solid = np.linalg.norm(fewer.face_normals(), axis=1) > 0
     fewer = _with_faces(fewer, fewer.faces[solid])

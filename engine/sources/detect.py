@@ -58,7 +58,10 @@ def open_source(spec: str) -> FrameSource:
         MissingPart: the format needs a library that is not installed.
     """
     if _is_synthetic(spec):
-        source: FrameSource = _load(SYNTHETIC).SyntheticSource(spec)
+        made_up = _load(SYNTHETIC)
+        source: FrameSource = made_up.SyntheticSource(spec)
+        if made_up.parse_spec(spec).is_live:
+            source = _load("synthetic_live").LiveSynthetic(source)
         return source
     layout, path = _find(_existing(spec))
     return Recording(_load(layout.module).read(path))

@@ -21,6 +21,11 @@ from engine.synth.world import World
 SCHEME = "synthetic:"
 # About 63 degrees across, like common depth cameras.
 FOCAL_PER_WIDTH = 0.82
+# A live camera's pictures, and its walk: twelve seconds, in which the gaze goes round the room.
+LIVE_HZ = 30.0
+LIVE_FRAMES = 360
+# Half as many pixels are drawn in half the time.
+LIVE_SIZE = "240x180"
 Value = TypeVar("Value")
 
 
@@ -37,6 +42,8 @@ class SyntheticSpec:
     area_m2: float = 20.0
     drift: float = 0.0
     rate_hz: float | None = None
+    is_live: bool = False
+    has_chest: bool = False
 
 
 class SyntheticSource:
@@ -70,7 +77,9 @@ class SyntheticSource:
         if self._world is None:
             s = self.spec
             self._world = (
-                build_room(s.seed, s.area_m2) if s.kind == "room" else build_object(s.seed)
+                build_room(s.seed, s.area_m2, s.has_chest)
+                if s.kind == "room"
+                else build_object(s.seed)
             )
         return self._world
 
@@ -178,7 +187,7 @@ def parse_spec(text: str) -> SyntheticSpec:
         )
     allowed = ["seed", "frames", "size", "noise", "drift", "rate"]
     if kind == "room":
-        allowed.append("area")
+        allowed += ["area", "live", "chest"]
     given: dict[str, str] = {}
     for part in query.split("&") if query else []:
         key, equals, value = part.partition("=")
@@ -188,18 +197,26 @@ def parse_spec(text: str) -> SyntheticSpec:
                 f"Allowed, once each, as key=value: {', '.join(allowed)}.",
             )
         given[key] = value
-    width, height = _size(given.get("size", "320x240"))
-    rate = given.get("rate")
+    is_live = _number("live", given.get("live", "0"), int, 0, 1) == 1
+    if is_live and "rate" in given:
+        raise BadInput(
+            f"A live camera has a rate of its own, {LIVE_HZ:g} Hz.", "Leave out rate or live."
+        )
+    width, height = _size(given.get("size", LIVE_SIZE if is_live else "320x240"))
+    rate = f"{LIVE_HZ:g}" if is_live else given.get("rate")
+    frames = given.get("frames", f"{LIVE_FRAMES if is_live else 150}")
     return SyntheticSpec(
         kind,
         _number("seed", given.get("seed", "0"), int, 0, 2**31 - 1),
-        _number("frames", given.get("frames", "150"), int, 1, 1_000_000),
+        _number("frames", frames, int, 1, 1_000_000),
         width,
         height,
         _number("noise", given.get("noise", "1"), float, 0, 10),
         _number("area", given.get("area", "20"), float, MIN_AREA_M2, MAX_AREA_M2),
         _number("drift", given.get("drift", "0"), float, 0, 100),
         None if rate is None else _number("rate", rate, float, 0.1, 1000),
+        is_live,
+        _number("chest", given.get("chest", "0"), int, 0, 1) == 1,
     )
 
 

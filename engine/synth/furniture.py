@@ -7,6 +7,10 @@ from engine.synth.palette import DARK, WHITE, Palette
 from engine.synth.pieces import Piece
 from engine.synth.shapes import box, capsule, cone, cylinder, sphere
 
+# Width, depth, height of the chest, and its colour: no other piece has one as strong.
+CHEST_M = (1.0, 0.5, 0.5)
+CHEST_RGB = (0.13, 0.36, 0.46)
+
 
 def table(p: Palette, width_m: float, depth_m: float, height_m: float) -> Piece:
     """Return a four-legged table."""
@@ -216,6 +220,14 @@ def box_stack(p: Palette) -> Piece:
         board = Material("cardboard", ((0.68, 0.52, 0.35), (0.80, 0.72, 0.55)), p.seed(), 0.0, 0.02)
         piece.add(box(wide, deep, tall), (0, 0, z + tall / 2), board, (0, 0, 9 * (-1) ** i * i))
         z += tall
+    return piece
+
+
+def chest(p: Palette) -> Piece:
+    """Return a plain chest exactly one metre wide, to hold a measurement against."""
+    width, depth, height = CHEST_M
+    piece = Piece("chest", CHEST_M)
+    piece.add(box(width, depth, height), (0, 0, height / 2), p.paint(CHEST_RGB, 0.1))
     return piece
 
 

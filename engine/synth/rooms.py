@@ -14,15 +14,17 @@ from engine.synth.pieces import Piece, rigid
 from engine.synth.shapes import box
 from engine.synth.world import Light, World
 
+CHEST_SEED = 1
 MIN_AREA_M2, MAX_AREA_M2 = 6.0, 400.0
 DAY: tuple[float, float, float] = (1.0, 1.0, 1.06)
 LAMP: tuple[float, float, float] = (1.0, 0.9, 0.76)
 
 
-def build_room(seed: int, area_m2: float = 20.0) -> World:
+def build_room(seed: int, area_m2: float = 20.0, with_chest: bool = False) -> World:
     """Return a furnished room; the same seed and area always give the same.
 
-    The floor is at z = 0 and centred on the origin; walls run along x and y.
+    The floor is at z = 0 and centred on the origin; walls run along x and y. A chest of exactly
+    one metre can be had beside what stands there anyway.
 
     Raises:
         BadInput: an area no room has.
@@ -41,6 +43,10 @@ def build_room(seed: int, area_m2: float = 20.0) -> World:
     build_shell(plan)
     furnish(plan, max(1, round(area_m2 / 20)))
     hang_pictures(plan)
+    if with_chest:
+        # Dice of its own: everything else stays as it is without it.
+        plan.dice = np.random.default_rng((seed, CHEST_SEED))
+        put_chest(plan)
     low = np.array([-width / 2, -depth / 2, 0.0])
     return World(
         plan.parts, plan.lights, plan.names, (low, np.array([width / 2, depth / 2, height]))
@@ -224,6 +230,21 @@ def hang_pictures(plan: FloorPlan) -> None:
                 plan.spans.append(span)
                 at = rigid(((span.start_m + span.end_m) / 2, 0, middle))
                 plan.put(shell.hung(plan.palette, width, height), wall.T_world_wall @ at)
+
+
+def put_chest(plan: FloorPlan) -> None:
+    """Put the chest at a wall, or where there is room.
+
+    Raises:
+        BadInput: the room is full.
+    """
+    piece = furniture.chest(plan.palette)
+    if plan.against_wall(piece) is not None:
+        return
+    place = plan.in_the_open(piece.size_m[0] / 2, piece.size_m[1] / 2)
+    if place is None:
+        raise BadInput("The chest finds no place in this room.", "Use another seed or more area.")
+    plan.put(piece, rigid((*place, 0)))
 
 
 def _times(color: tuple[float, float, float], factor: float) -> tuple[float, float, float]:

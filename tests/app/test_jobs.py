@@ -4,14 +4,13 @@ import time
 import pytest
 
 from app.jobs import Task
+from app.offers import DEMO
 from app.scan import ScanController
-from app.studio import DEMO, Studio
+from app.studio import Studio
 from engine.core.faults import BadInput
 from engine.core.news import Progress, ScanState
 from engine.core.settings import Settings
-from engine.core.surface import Mesh
-from engine.export.formats import FORMATS
-from tests.app.fakes import FakeFuser, FakeSource, patch_at
+from tests.app.fakes import FakeFuser, FakeSource
 
 WAIT_S = 10.0
 
@@ -92,7 +91,7 @@ def studio_of():
     made = []
 
     def make(open_source):
-        studio = Studio(Settings(), open_source, lambda settings, info: FakeFuser())
+        studio = Studio(Settings(), open_source, lambda settings, info, method: FakeFuser())
         made.append(studio)
         return studio
 
@@ -120,7 +119,9 @@ def test_a_studio_prepares_before_the_first_scan_is_ready():
             yield Progress("prepare", 0)
         done.append("prepared")
 
-    studio = Studio(Settings(), lambda spec: FakeSource(), lambda s, i: FakeFuser(), prepare)
+    studio = Studio(
+        Settings(), lambda spec: FakeSource(), lambda s, i, method: FakeFuser(), prepare
+    )
     scan = end_of(studio.open("there")).result
     assert done == ["prepared"]
     assert scan.state is ScanState.READY
@@ -141,23 +142,3 @@ def test_a_source_that_cannot_be_opened_is_a_fault(studio_of):
 
     news = end_of(studio_of(refuse).open("nowhere"))
     assert (news.fault.says, news.fault.remedy) == ("There is nothing here.", "Look elsewhere.")
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_a_studio_exports_every_format_it_offers(studio_of, tmp_path, name):
-    studio = studio_of(lambda spec: FakeSource())
-    assert name in [choice.name for choice in studio.formats]
-    hills = patch_at(0, 0, 0)
-    mesh = Mesh(hills.vertices, hills.faces, hills.colors)
-    news = end_of(studio.export(mesh, tmp_path / "hills.any", name, studio.targets[0].name))
-    assert news.fault is None
-    assert f"hills.{name}: {len(hills.faces)} triangles" in news.result
-    assert (tmp_path / f"hills.{name}").stat().st_size > 0
-
-
-def test_an_export_that_cannot_be_written_says_why(studio_of, tmp_path):
-    studio = studio_of(lambda spec: FakeSource())
-    hills = patch_at(0, 0, 0)
-    mesh = Mesh(hills.vertices, hills.faces, hills.colors)
-    news = end_of(studio.export(mesh, tmp_path / "no" / "hills.glb", "glb", "finescan"))
-    assert "does not exist" in news.fault.says

@@ -410,3 +410,11 @@ def test_on_a_busy_way_every_other_frame_is_meshed_with_the_next(make, kind):
     assert not busy.idle(0.01)
     fed(calm, walk()[:3])
     assert busy.mesher.patches.keys() == calm.mesher.patches.keys()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_to_be_meshed_with_the_next_is_finished_all_the_same(make, kind):
+    busy = make(kind)
+    busy.pressure = 0.4
+    assert busy.add(walk()[0]) == []
+    assert not run_job(busy.finish(), lambda step: None, lambda: False).is_empty

@@ -213,7 +213,13 @@ def test_finish_drains_what_was_read(scan_of):
     viewer = Viewer(scan)
     scan.start()
     gate.release()
-    viewer.until(lambda news: scan._boxes.frames.counters().waiting == FRAMES_AHEAD)
+
+    def is_full_behind_one(news):
+        frames = scan._boxes.frames.counters()
+        # One was let through, another is at the gate.
+        return frames.waiting == FRAMES_AHEAD and frames.taken == 2
+
+    viewer.until(is_full_behind_one)
     scan.finish()
     for _ in range(50):
         gate.release()

@@ -1,34 +1,35 @@
 import numpy as np
-import pytest
 
 from app import warmup
-from engine.core.news import Progress
+from app.host_words import PREPARING
+from tests.app.hosted import until
 
 
-class Quick:
-    """Stands in for the child: runs for some polls, then ends with a code."""
-
-    def __init__(self, polls, code):
-        self.polls, self.returncode = polls, code
-
-    def poll(self):
-        self.polls -= 1
-        return None if self.polls >= 0 else self.returncode
-
-
-@pytest.mark.parametrize("code", [0, 1])
-def test_waiting_tells_progress_and_forgives_a_failed_child(monkeypatch, code):
-    monkeypatch.setattr(warmup, "POLL_S", 0)
-    monkeypatch.setattr(warmup.subprocess, "Popen", lambda *args, **named: Quick(3, code))
-    steps = list(warmup.WarmUp().wait())
-    assert len(steps) == 3
-    assert all(isinstance(step, Progress) for step in steps)
+def test_waiting_tells_progress_until_all_is_compiled(monkeypatch):
+    gates = [False]
+    monkeypatch.setattr(warmup, "POLL_S", 0.001)
+    monkeypatch.setattr(warmup, "main", lambda: until(lambda: gates[0]))
+    ended = []
+    waiting = warmup.WarmUp(lambda: ended.append(True)).wait()
+    assert [next(waiting).stage for _ in range(3)] == [PREPARING] * 3
+    assert not ended
+    gates[0] = True
+    for step in waiting:
+        assert step.stage == PREPARING
+    assert ended
 
 
-def test_the_child_can_be_stopped():
-    warm_up = warmup.WarmUp()
-    warm_up.stop()
-    assert warm_up._child.returncode is not None
+def test_failing_is_logged_and_no_fault_of_the_scan(monkeypatch, caplog):
+    def fail():
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(warmup, "main", fail)
+    ended = []
+    for step in warmup.WarmUp(lambda: ended.append(True)).wait():
+        assert step.stage == PREPARING
+    assert not ended
+    assert "Warming up failed" in caplog.text
+    assert "no compiler" in caplog.text
 
 
 def test_a_warm_up_goes_through_every_step(monkeypatch):

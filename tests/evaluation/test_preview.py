@@ -5,7 +5,7 @@ from engine.core.camera import Intrinsics
 from engine.core.faults import BadInput
 from engine.core.frames import Photo
 from engine.core.surface import Mesh, TexturedMesh
-from engine.evaluation.preview import WIDTH_PX, preview
+from engine.evaluation.preview import WIDTH_PX, overview, preview
 from tests.evaluation.shapes import down_from, grid_mesh, joined
 from tests.scenes import look_at
 
@@ -119,3 +119,24 @@ def test_bad_input_is_refused():
         preview(_room(), [])
     away = Photo(np.zeros((120, 160, 3), np.uint8), CAMERA, down_from((50, 50, 5), (60, 60, 0)))
     assert preview(_room(), [away]).shape[1] == WIDTH_PX
+
+
+@pytest.mark.parametrize("size", [(320, 200), (420, 315), (96, 96)])
+def test_an_overview_shows_the_whole_room(size):
+    picture = overview(_room(), *size)
+    assert picture.shape == (size[1], size[0], 3)
+    inside = _is(picture, 0) | _is(picture, 1)
+    rows, columns = np.nonzero(inside)
+    assert _is(picture, 0).mean() > 0.02
+    # Nothing is cut off, and neither is the room lost in the middle of the picture.
+    assert rows.min() > 0
+    assert rows.max() < size[1] - 1
+    assert columns.min() > 0
+    assert columns.max() < size[0] - 1
+    assert max(np.ptp(rows) / size[1], np.ptp(columns) / size[0]) > 0.6
+
+
+def test_there_is_no_overview_of_nothing():
+    room = _room()
+    with pytest.raises(BadInput, match="no face"):
+        overview(Mesh(room.vertices, room.faces[:0]), 320, 200)

@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 
 from tests.gui.user import WAIT_MS
 from ui import theme
+from ui.gl.viewport import Viewport
+from ui.views.export import ExportDialog
 from ui.window import MainWindow
 
 
@@ -66,6 +68,23 @@ def nothing_left_behind(dressed, capfd, qtlog):
     assert "Error while drawing" not in out + err
 
 
+def harmful(parent, title, question, answers):
+    """Answer a question of the window so that what is left is lost."""
+    return answers[-1].name
+
+
+@pytest.fixture
+def view(qtbot, dressed):
+    """A small 3D view on the screen."""
+    widget = Viewport()
+    qtbot.addWidget(widget)
+    widget.resize(400, 300)
+    widget.show()
+    qtbot.waitExposed(widget)
+    yield widget
+    widget.release()
+
+
 @pytest.fixture
 def window_of(dressed, monkeypatch):
     """Make windows for studios; they and their scans end with the test."""
@@ -75,6 +94,9 @@ def window_of(dressed, monkeypatch):
         raise AssertionError(f"The window asks: {given[1]}")
 
     monkeypatch.setattr(QMessageBox, "question", not_expected)
+    monkeypatch.setattr("ui.window.ask", not_expected)
+    # Where the test before wrote to.
+    monkeypatch.setattr(ExportDialog, "last_folder", None)
     # Not given to qtbot: it would close them before the answer below is set, and wait for a user.
     made = []
 
@@ -89,6 +111,7 @@ def window_of(dressed, monkeypatch):
     yield make
     yes = QMessageBox.StandardButton.Yes
     monkeypatch.setattr(QMessageBox, "question", lambda *given: yes)
+    monkeypatch.setattr("ui.window.ask", harmful)
     for window, studio in made:
         window.close()
         window.deleteLater()

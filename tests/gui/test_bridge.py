@@ -58,7 +58,7 @@ def test_a_flood_is_taken_in_helpings_and_all_of_it_is_shown(qtbot, flood):
         bridge.tick()
         costs_s.append(time.thread_time() - start)
         assert len(costs_s) < 2000
-    assert view.pages.face_count == len(flood.result.faces)
+    assert view.triangles == len(flood.result.faces)
     assert sum(helpings) > 2 * TICK_BYTES
     assert max(helpings) < TICK_BYTES + 10_000
     # Nothing is fetched while the last helping is still being drawn.

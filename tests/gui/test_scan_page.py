@@ -58,7 +58,7 @@ class ForgetfulStudio(FakeStudio):
 def paused_with_surface(qtbot, window):
     scan = open_demo(qtbot, window)
     press_space(window)
-    qtbot.waitUntil(lambda: scan.view.pages.face_count > 1000, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: scan.view.triangles > 1000, timeout=WAIT_MS)
     press_space(window)
     state_is(qtbot, scan, "Paused")
     return scan
@@ -81,9 +81,9 @@ def test_undo_takes_surface_off_the_screen_and_says_how_far_it_is(qtbot, window_
     undo_by_key(window, scan)
     qtbot.waitUntil(lambda: scan.beside_text().startswith("Moving "), timeout=WAIT_MS)
     assert scan.beside_text() == f"Moving {len(fuser.leaving)} frames"
-    assert scan.view.pages.face_count > 1000
+    assert scan.view.triangles > 1000
     fuser.may_go_on.set()
-    qtbot.waitUntil(lambda: scan.view.pages.face_count == 0, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: scan.view.triangles == 0, timeout=WAIT_MS)
     qtbot.waitUntil(lambda: scan.beside_text() == "Refining: 12 places left", timeout=WAIT_MS)
     undo_by_button(window, scan)
     qtbot.waitUntil(lambda: fuser.undone_s == [5, 5], timeout=WAIT_MS)
@@ -119,24 +119,23 @@ def test_a_scan_that_cannot_undo_says_so_and_goes_on(qtbot, window_of):
 
 
 def test_from_the_first_page_to_the_mesh_without_a_mouse(qtbot, window_of):
-    window = window_of(FakeStudio(FakeSource(count=10_000)))
+    window = window_of(FakeStudio(FakeSource(count=10_000), has_model=True))
     assert window.start.demo_button.hasFocus()
     QTest.keyClick(window.start.demo_button, Qt.Key.Key_Space)
     qtbot.waitUntil(lambda: window.scan is not None, timeout=WAIT_MS)
     scan = window.scan
     press_space(window)
     state_is(qtbot, scan, "Scanning")
-    qtbot.waitUntil(lambda: scan.view.pages.face_count > 1000, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: scan.view.triangles > 1000, timeout=WAIT_MS)
     QTest.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
-    state_is(qtbot, scan, "Done")
-    qtbot.waitUntil(scan.export_button.hasFocus, timeout=WAIT_MS)
-    press_space(scan.export_button)
+    qtbot.waitUntil(lambda: window.review is not None, timeout=WAIT_MS)
+    QTest.keyClick(window, Qt.Key.Key_E, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: window.dialog is not None, timeout=WAIT_MS)
     QTest.keyClick(window.dialog, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: window.dialog is None, timeout=WAIT_MS)
     QTest.keyClick(window, Qt.Key.Key_W, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: window.scan is None, timeout=WAIT_MS)
-    assert window.start.demo_button.hasFocus()
+    qtbot.waitUntil(lambda: window.review is None, timeout=WAIT_MS)
+    assert window.scan is None
 
 
 def words_of(details):
@@ -151,7 +150,7 @@ def test_details_follow_the_scan_while_they_are_open_and_only_then(qtbot, window
     window = window_of(FakeStudio(FakeSource(count=10_000)))
     scan = open_demo(qtbot, window)
     press_space(window)
-    qtbot.waitUntil(lambda: scan.view.pages.face_count > 1000, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: scan.view.triangles > 1000, timeout=WAIT_MS)
     assert scan.details.table.rowCount() == 0
     QTest.mouseClick(scan.details_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(
@@ -207,18 +206,3 @@ def test_the_last_minute_is_drawn_in_its_row(qtbot, dressed, tmp_path):
     assert len(set(rows)) >= 4
     details.close()
     details.deleteLater()
-
-
-def test_on_a_low_screen_the_picture_gives_way_to_the_buttons(qtbot, window_of):
-    window = window_of(FakeStudio(FakeSource(count=10_000)))
-    scan = open_demo(qtbot, window)
-    press_space(window)
-    qtbot.waitUntil(lambda: scan.view.pages.face_count > 1000, timeout=WAIT_MS)
-    window.resize(1024, 580)
-    qtbot.waitUntil(lambda: window.height() == 580, timeout=WAIT_MS)
-    low = scan.picture_height_px()
-    lowest = scan.details_button.geometry()
-    assert lowest.bottom() < scan.height()
-    assert not lowest.intersects(scan.guessed_box.geometry())
-    window.resize(1024, 760)
-    qtbot.waitUntil(lambda: scan.picture_height_px() > 1.5 * low, timeout=WAIT_MS)

@@ -6,64 +6,28 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QImage, QMouseEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
 
-from engine.core.news import ScanNews, ScanState, TrackView
 from engine.core.surface import Mesh, TexturedMesh
 from tests.app.fakes import patch_at, pose_at
+from tests.gui.scene import (
+    drain,
+    face_the_wall,
+    joined,
+    look,
+    news,
+    picture,
+    square,
+    where,
+)
 from ui.gl.guessed import Guessed
-from ui.gl.viewport import Viewport, opengl_works
+from ui.gl.modes import ColorMode
+from ui.gl.viewport import opengl_works
 
 WAIT_MS = 10_000
 RED, GREEN = (220, 30, 30), (30, 200, 40)
-
-
-@pytest.fixture
-def view(qtbot):
-    widget = Viewport()
-    qtbot.addWidget(widget)
-    widget.resize(400, 300)
-    widget.show()
-    qtbot.waitExposed(widget)
-    yield widget
-    widget.release()
-
-
-def picture(widget):
-    """Return what the view shows as (h, w, 3)."""
-    image = widget.gl.grabFramebuffer().convertToFormat(QImage.Format.Format_RGB888)
-    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1)
-    return rows[:, : image.width() * 3].reshape(image.height(), image.width(), 3).copy()
-
-
-def where(shot, rgb, tolerance=12):
-    """Return the mean (row, column) of pixels of a colour, and how many there are."""
-    rows, columns = np.nonzero((np.abs(shot.astype(int) - rgb) <= tolerance).all(axis=2))
-    return (rows.mean(), columns.mean(), len(rows)) if len(rows) else (0, 0, 0)
-
-
-def news(patches=(), pose=None):
-    track = None if pose is None else TrackView(0, 0, pose, None)
-    return ScanNews(ScanState.SCANNING, track, tuple(patches))
-
-
-def drain(view):
-    while view.work(float("inf")):
-        pass
-
-
-def square(size_m=2.0):
-    """A wall in the plane y = 0, facing +y; z is up."""
-    h = size_m / 2
-    corners = np.array([[h, 0, -h], [-h, 0, -h], [-h, 0, h], [h, 0, h]], np.float32)
-    return corners, np.array([[0, 1, 2], [0, 2, 3]], np.int32)
-
-
-def face_the_wall(view, from_y):
-    view.gl.setCameraParams(elevation=0, azimuth=90 if from_y > 0 else -90, distance=4)
-    view.gl.opts["center"] *= 0
 
 
 def test_this_screen_can_draw():
@@ -82,7 +46,6 @@ def test_a_texture_lands_the_right_way_up(view):
     green_row, _, green_count = where(shot, GREEN)
     assert min(red_count, green_count) > 2000
     assert red_row < green_row - 30
-    assert view.result_item.is_uploaded
 
 
 def test_a_texture_lands_the_right_way_round(view):
@@ -95,6 +58,21 @@ def test_a_texture_lands_the_right_way_round(view):
     shot = picture(view)
     # Seen from +y, +x is on the left; u grows towards -x, which is to the right.
     assert where(shot, RED)[1] < where(shot, GREEN)[1] - 30
+
+
+@pytest.mark.parametrize("shape", [(512, 512), (700, 300)])
+def test_a_fine_pattern_is_grey_from_afar(view, shape):
+    """The smaller copies of a texture reach down to a single pixel, also in odd sizes."""
+    vertices, faces = square()
+    row, column = np.indices(shape)
+    texture = np.repeat(((row + column) % 2 * 255).astype(np.uint8)[..., None], 3, axis=2)
+    uv = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    view.show_result(TexturedMesh(Mesh(vertices, faces), uv, texture))
+    drain(view)
+    for distance_m in (8, 30, 120):
+        look(view, 90, 0, distance_m)
+        shot = picture(view).astype(int)
+        assert abs(shot[150, 200] - 128).max() < 8
 
 
 def test_walls_hide_nothing_from_behind(view):
@@ -111,7 +89,7 @@ def test_a_lamp_on_the_forehead_darkens_what_turns_away(view):
     view.show_result(Mesh(vertices, faces, np.full((4, 3), 200, np.uint8)))
     face_the_wall(view, from_y=1)
     ahead = picture(view).max()
-    view.gl.setCameraParams(azimuth=90 - 65)
+    look(view, 90 - 65, 0, 4)
     aside = picture(view).max()
     assert ahead == pytest.approx(200, abs=2)
     assert aside == pytest.approx(200 * (0.55 + 0.45 * np.cos(np.radians(65))), abs=12)
@@ -125,27 +103,31 @@ def test_patches_appear_are_replaced_and_vanish(view):
     view.fit_view()
     full = picture(view)
     assert (full != empty).any(axis=2).mean() > 0.2
-    assert view.pages.page_count == 4
-    assert view.pages.uploaded_vertices() == sum(len(p.vertices) for p in patches)
+    assert len(view.stage.growing.sheets) == 4
+    assert view.stage.growing.sheets.vertices == sum(len(p.vertices) for p in patches)
     none = [type(p)(p.key, 1, p.vertices[:0], p.faces[:0], p.colors[:0]) for p in patches]
     view.absorb(news(none))
     drain(view)
-    assert view.pages.page_count == 0
-    assert view.pages.uploaded_vertices() == 0
+    assert len(view.stage.growing.sheets) == view.triangles == 0
     # Only the faint lines of the floor are left.
     assert picture(view).max() < 90 < full.max()
 
 
 def test_only_the_page_that_changed_is_uploaded_again(view):
+    sheets = view.stage.growing.sheets
     view.absorb(news([patch_at(0, 0, 0), patch_at(5, 0, 0)]))
     drain(view)
-    picture(view)
-    before = {chunk: item.vertexes for chunk, item in view.pages._items.items()}
+    assert sheets.uploads == 2
     view.absorb(news([patch_at(5, 1, 1)]))
     drain(view)
+    assert sheets.uploads == 3
+    for mode in ColorMode:
+        view.set_mode(mode)
+        picture(view)
+    view.set_guessed(Guessed.HIDE)
+    drain(view)
     picture(view)
-    same = [item.vertexes is before[chunk] for chunk, item in view.pages._items.items()]
-    assert sorted(same) == [False, True]
+    assert sheets.uploads == 3
 
 
 def test_the_view_backs_off_as_the_scan_grows_until_taken_in_hand(view):
@@ -153,48 +135,77 @@ def test_the_view_backs_off_as_the_scan_grows_until_taken_in_hand(view):
     drain(view)
     for _ in range(300):
         view.work(0)
-    near = view.gl.opts["distance"]
+    near = view.orbit.distance_m
     view.absorb(news([patch_at(10, 10, 0)]))
     for _ in range(300):
         view.work(0)
-    assert view.gl.opts["distance"] > 2 * near
-    QTest.mousePress(view.gl, Qt.MouseButton.LeftButton, pos=QPoint(100, 100))
-    held = view.gl.opts["distance"]
+    assert view.orbit.distance_m > 2 * near
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=QPoint(100, 100))
+    held = view.orbit.distance_m
     view.absorb(news([patch_at(30, 30, 0)]))
     for _ in range(50):
         view.work(0)
-    assert view.gl.opts["distance"] == held
+    assert view.orbit.distance_m == held
     view.fit_view()
-    assert view.gl.opts["distance"] > held
+    assert view.orbit.distance_m > held
 
 
-def test_shift_and_left_drag_pans(view):
-    def move(modifier):
-        QTest.mousePress(view.gl, Qt.MouseButton.LeftButton, modifier, QPoint(100, 100))
-        before = (tuple(view.centre_m()), view.gl.opts["azimuth"])
+def drag(view, start, end, modifier=Qt.KeyboardModifier.NoModifier, button=None):
+    button = button or Qt.MouseButton.LeftButton
+    QTest.mousePress(view, button, modifier, start)
+    for share in (0.5, 1.0):
+        at = QPointF(start) + QPointF(end - start) * share
         event = QMouseEvent(
             QEvent.Type.MouseMove,
-            QPointF(150, 120),
-            view.gl.mapToGlobal(QPointF(150, 120)),
+            at,
+            view.mapToGlobal(at),
             Qt.MouseButton.NoButton,
-            Qt.MouseButton.LeftButton,
+            button,
             modifier,
         )
-        QApplication.sendEvent(view.gl, event)
-        return before, (tuple(view.centre_m()), view.gl.opts["azimuth"])
+        QApplication.sendEvent(view, event)
+    QTest.mouseRelease(view, button, modifier, end)
 
-    (centre, turn), (panned, same_turn) = move(Qt.KeyboardModifier.ShiftModifier)
-    assert panned != centre
-    assert same_turn == turn
-    (centre, turn), (same_centre, turned) = move(Qt.KeyboardModifier.NoModifier)
-    assert same_centre == centre
-    assert turned != turn
+
+def test_drags_turn_and_with_shift_or_the_middle_button_move(view):
+    def moved(**how):
+        before = tuple(view.centre_m()), view.orbit.azimuth_deg
+        drag(view, QPoint(100, 100), QPoint(150, 120), **how)
+        return tuple(view.centre_m()) != before[0], view.orbit.azimuth_deg != before[1]
+
+    assert moved(modifier=Qt.KeyboardModifier.ShiftModifier) == (True, False)
+    assert moved(button=Qt.MouseButton.MiddleButton) == (True, False)
+    assert moved() == (False, True)
+
+
+def test_what_is_dragged_with_shift_stays_under_the_pointer(view):
+    point = view.orbit.centre_m.copy()
+    (before,), _ = view.lens().places(point[None])
+    drag(view, QPoint(100, 100), QPoint(150, 130), Qt.KeyboardModifier.ShiftModifier)
+    (after,), _ = view.lens().places(point[None])
+    assert after - before == pytest.approx([50, 30], abs=0.5)
+
+
+def test_keys_do_what_the_pointer_does_and_others_go_to_the_window(view):
+    orbit = view.orbit
+    before = orbit.azimuth_deg, orbit.elevation_deg, orbit.distance_m
+    for key in (Qt.Key.Key_Left, Qt.Key.Key_Up, Qt.Key.Key_Plus):
+        QTest.keyClick(view, key)
+    assert orbit.azimuth_deg < before[0]
+    assert orbit.elevation_deg > before[1]
+    assert orbit.distance_m < before[2]
+    centre = tuple(view.centre_m())
+    QTest.keyClick(view, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    assert tuple(view.centre_m()) != centre
+    space = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Space, Qt.KeyboardModifier.NoModifier)
+    view.keyPressEvent(space)
+    assert not space.isAccepted()
 
 
 def test_the_first_view_looks_where_the_camera_looks(view):
     pose = pose_at(3, 24)
     view.absorb(news(pose=pose))
-    eye = np.array(view.gl.cameraPosition()) - view.centre_m()
+    eye = view.orbit.eye_m() - view.centre_m()
     ahead = pose.rotation[:2, 2]
     assert np.dot(-eye[:2] / np.linalg.norm(eye[:2]), ahead / np.linalg.norm(ahead)) > 0.999
 
@@ -229,9 +240,8 @@ def guessed_hills():
 
 
 def look_down(view):
-    view.reset_view()  # and stay there while pages are drawn
-    view.gl.setCameraParams(elevation=89, azimuth=0, distance=3)
-    view.gl.opts["center"] *= 0
+    drain(view)
+    look(view, 0, 89, 3)
 
 
 def bluish(shot):
@@ -250,16 +260,15 @@ def test_guessed_surface_is_shown_tinted_or_hidden(view):
     drain(view)
     look_down(view)
     shown = picture(view)
-    faces = view.pages.face_count
+    faces = view.triangles
     view.set_guessed(Guessed.TINT)
     drain(view)
     tinted = picture(view)
-    assert view.pages.face_count == faces
     view.set_guessed(Guessed.HIDE)
     drain(view)
     hidden = picture(view)
     left = sum(p.is_observed[p.faces].all(axis=1).sum() for p in hills)
-    assert view.pages.face_count == left < 0.6 * faces
+    assert left < 0.6 * faces
     assert bluish(tinted) > 5000 > 500 > bluish(shown)
     # Half of it; faces with one guessed corner are not shown.
     assert sandy(tinted) == pytest.approx(sandy(shown) / 2, rel=0.2)
@@ -291,14 +300,3 @@ def test_the_finished_mesh_follows_the_choice_and_pages_stay_hidden(view, is_tex
     assert bluish(hidden) < 500
     view.set_guessed(Guessed.SHOW)
     assert np.array_equal(picture(view), shown)
-
-
-def joined(patches):
-    starts = np.cumsum([0, *(len(p.vertices) for p in patches[:-1])])
-    faces = np.concatenate([p.faces + s for p, s in zip(patches, starts, strict=True)])
-    return Mesh(
-        np.concatenate([p.vertices for p in patches]),
-        faces.astype(np.int32),
-        np.concatenate([p.colors for p in patches]),
-        np.concatenate([p.is_observed for p in patches]),
-    )

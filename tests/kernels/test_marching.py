@@ -3,7 +3,7 @@ import pytest
 
 from engine.core.grid import BRICK_VOXELS
 from engine.kernels.integrate import ABSENT, REFINED_ONE, TSDF_ONE, WEIGHT_ONE, Layers
-from engine.kernels.marching import EDGE_START, UNSEEN, case_table, extract
+from engine.kernels.marching import EDGE_START, SURE_WEIGHT, UNSEEN, case_table, extract
 
 CORNERS = np.array([[c & 1, c >> 1 & 1, c >> 2 & 1] for c in range(8)], float)
 
@@ -110,3 +110,21 @@ def test_what_is_said_needs_no_weight_and_has_no_colour():
 @pytest.mark.parametrize(("near", "is_near"), [(9.9, False), (10.1, True)])
 def test_a_vertex_is_observed_where_the_measured_surface_is_near(near, is_near):
     assert (meshed(floor(), near=near).is_observed == is_near).all()
+
+
+def test_confidence_is_the_lesser_weight_of_the_two_ends_and_stops_at_sure():
+    layers = floor(weight=SURE_WEIGHT // 2)
+    assert (meshed(layers).confidence == 127).all()
+    layers.weight[..., 7] = WEIGHT_ONE  # one end of every edge that crosses the surface
+    assert (meshed(layers).confidence == 31).all()
+    layers.weight[:] = 60_000 * WEIGHT_ONE
+    assert (meshed(layers).confidence == 255).all()
+
+
+def test_what_is_only_said_is_not_sure():
+    layers = floor(weight=0)
+    layers.refined[:] = np.where(np.arange(16) < 3, 900, -300)
+    layers.is_refined[:] = True
+    assert (meshed(layers).confidence == 0).all()
+    layers.weight[..., :3] = SURE_WEIGHT  # measured in front, but not behind
+    assert (meshed(layers).confidence == 0).all()

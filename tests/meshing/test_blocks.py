@@ -40,6 +40,8 @@ def test_only_bricks_that_the_surface_crosses_have_a_patch(ball):
         assert (patch.vertices <= low + 0.32 + 1e-6).all()
         assert len(patch.vertices) == len(patch.colors) == len(patch.vertex_keys)
         assert len(np.unique(patch.vertex_keys)) == len(patch.vertices)
+        # Seen once with full weight, of the eight that make it sure.
+        assert np.array_equal(patch.confidence, np.full(len(patch.vertices), 31, np.uint8))
 
 
 def test_a_patch_is_reported_once_when_it_loses_its_surface(ball):

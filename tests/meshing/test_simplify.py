@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -174,3 +175,13 @@ def test_tidying_keeps_what_was_observed():
         assert np.array_equal(tidy.is_observed, tidy.vertices[:, 0] > 0.5)
     assert len(remove_islands(holed, 800).vertices) < len(mesh.vertices)
     assert simplify(marked, 500).is_observed is None
+
+
+def test_two_threads_may_reduce_at_once():
+    meshes = [sheet(40 + 10 * i, 0.002) for i in range(4)]
+    alone = [simplify(mesh, 500) for mesh in meshes]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            for mesh, again in zip(alone, pool.map(simplify, meshes, [500] * 4), strict=True):
+                assert (again.vertices == mesh.vertices).all()
+                assert (again.faces == mesh.faces).all()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from engine.core.faults import BadInput
+from engine.synth.furniture import CHEST_M
 from engine.synth.objects import STAND_M, build_object
 from engine.synth.rooms import build_room
 from engine.synth.shapes import Kind, Solids
@@ -102,3 +103,19 @@ def test_object_stands_on_its_stand() -> None:
         )
         assert lowest > STAND_M - 0.08
         assert world.focus_m is not None
+
+
+@pytest.mark.parametrize("seed", [0, 7, 11])
+def test_the_chest_is_a_metre_wide_stands_free_and_moves_nothing(seed):
+    plain, world = build_room(seed), build_room(seed, with_chest=True)
+    assert _fingerprint(world)[:-1] == _fingerprint(plain)
+    chest = world.parts[-1]
+    assert world.names[chest.instance] == "chest"
+    assert tuple(2 * half for half in chest.shape.size) == CHEST_M
+    # Its upper edges lie on its surface and in the free, so that they can be seen and measured.
+    half = np.array(chest.shape.size)
+    x, y = np.meshgrid([-1, 1], [-1, 1])
+    corners = np.stack([x.ravel(), y.ravel(), np.ones(4)], axis=1) * half
+    world_m = corners @ chest.T_world_obj[:3, :3].T + chest.T_world_obj[:3, 3]
+    assert np.abs(world.distance(world_m)).max() < 1e-5
+    assert (plain.distance(world_m) > 0.01).all()

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from engine.core.grid import CHUNK_BLOCKS, pack, unpack
 from engine.core.surface import MeshPatch
-from ui.gl.guessed import Guessed, shown_colors, shown_faces
 from ui.gl.pages import PageBook
 
 CELLS = st.tuples(st.integers(-6, 6), st.integers(-6, 6), st.integers(-2, 2))
@@ -61,8 +60,7 @@ def test_pages_show_the_newest_patch_of_every_cell(moves):
         expected = sorted(
             corner for p in inside for corner in corners(p.vertices, p.faces, p.colors)
         )
-        assert corners(page.vertices, page.faces, page.colors[:, :3]) == expected
-        assert (page.colors[:, 3] == 255).all()
+        assert corners(page.vertices, page.faces, page.colors) == expected
         assert page.vertices.dtype == np.float32
         assert page.faces.dtype == np.int32
     assert set(drawn) == {chunk_of(key) for key in newest}
@@ -115,31 +113,18 @@ def test_pages_remember_which_vertices_were_observed():
         flags = page.is_observed[place : place + len(one.vertices)]
         truth = np.ones(len(one.vertices), bool) if one.is_observed is None else one.is_observed
         assert np.array_equal(flags, truth)
-    assert not book.has_dirty
-    book.redo()
-    assert book.dirty_by_distance(np.zeros(3)) == [chunk_of(guessed.key)]
 
 
-def test_faces_with_a_guessed_corner_are_hidden():
-    guessed = half_guessed((0, 0, 0))
-    hidden = shown_faces(guessed.faces, guessed.is_observed, Guessed.HIDE)
-    whole = [face for face in guessed.faces.tolist() if guessed.is_observed[face].all()]
-    assert 0 < len(whole) < len(guessed.faces)
-    assert hidden.tolist() == whole
-    for how in (Guessed.SHOW, Guessed.TINT):
-        assert shown_faces(guessed.faces, guessed.is_observed, how) is guessed.faces
-    assert shown_faces(guessed.faces, None, Guessed.HIDE) is guessed.faces
-
-
-def test_a_tint_is_seen_on_any_colour_and_keeps_what_was_observed():
-    guessed = half_guessed((0, 0, 0), 30)
-    tinted = shown_colors(guessed.colors, guessed.is_observed, Guessed.TINT)
-    assert np.array_equal(tinted[guessed.is_observed], guessed.colors[guessed.is_observed])
-    grey = np.repeat(np.arange(0, 256, 15, dtype=np.uint8)[:, None], 4, axis=1)
-    blue = shown_colors(grey, np.zeros(len(grey), bool), Guessed.TINT).astype(int)
-    # Blue against the rest is what red-green blindness leaves one to see.
-    assert (blue[:, 2] - blue[:, :2].max(axis=1) > 80).all()
-    assert np.array_equal(blue[:, 3], grey[:, 3])
-    assert (np.diff(blue[:, 0]) > 0).all()  # what was brighter still is
-    assert shown_colors(grey, None, Guessed.TINT) is grey
-    assert shown_colors(grey, np.zeros(len(grey), bool), Guessed.HIDE) is grey
+def test_pages_remember_how_sure_each_vertex_is_and_when_its_patch_changed():
+    book = PageBook()
+    counted = replace(patch((0, 0, 0), 0, 2), confidence=np.arange(6, dtype=np.uint8))
+    uncounted = patch((1, 0, 0), 0, 3)
+    book.absorb([counted], 7)
+    book.absorb([uncounted], 9)
+    page = book.take(chunk_of(counted.key))
+    assert page.confidence.tolist() == [*range(6), *[0] * 9]
+    assert page.is_counted.tolist() == [True] * 6 + [False] * 9
+    assert page.stamps.tolist() == [7] * 6 + [9] * 9
+    book.absorb([replace(counted, revision=1)], 11)
+    assert set(book.page(chunk_of(counted.key)).stamps.tolist()) == {11, 9}
+    assert book.has_dirty  # looking at a page does not count as drawing it

@@ -19,6 +19,7 @@ STATS = ScanStats(
     chunks_waiting=4,
     moves_waiting=5,
     memory_mb=812.6,
+    disk_free_mb=41_160.0,
     channels=(
         ChannelNews("frames", 1, 8, 1240, 3, 0, 900_000),
         ChannelNews("patches", 20, 0, 500, 0, 77, 3_400_000),
@@ -38,6 +39,7 @@ def test_every_figure_of_the_statistics_has_its_place():
         "Triangles": ("1,234,567",),
         "Places refined": ("17 · 4 waiting",),
         "Memory": ("813 MB · 12 MB on disk",),
+        "Disk left": ("41.2 GB",),
         "Window tick, p99": ("4.1 ms",),
         "Step, ms": ("median", "p95", "last 60 s"),
         "Fuse": ("12.3", "31.0"),
@@ -52,6 +54,7 @@ def test_a_scan_that_has_not_begun_has_no_steps_and_no_channels():
     rows = rows_of(ScanStats(), 0.0)
     assert not any(row.is_head or row.step for row in rows)
     assert rows[0].cells == ("0",)
+    assert {row.name: row.cells for row in rows}["Disk left"] == ("unknown",)
 
 
 def test_a_minute_shows_each_second_once_and_forgets_older_ones():

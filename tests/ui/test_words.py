@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.news import Progress, ScanState, ScanStats
+from engine.core.news import Progress, ScanState, ScanStats, TrackHealth, Tracking, TrackView
 from engine.core.poses import Pose
 from ui.gl.markers import PATH_LIMIT, PATH_STEP_M, Path, frustum_lines
 from ui.pace import Pace
-from ui.words import still_to_do
+from ui.words import coverage_words, ready_steps, still_to_do
 
 
 def test_pace_names_stage_share_and_rest():
@@ -76,3 +76,43 @@ def test_the_frustum_opens_where_the_camera_looks():
     assert np.allclose(lines[:4, 0], [3, 2, 1])
     assert (lines[:4, 1, 0] > 3.2).all()
     assert lines[:4, 1, 2].max() > 1 > lines[:4, 1, 2].min()
+
+
+HEALTH = TrackHealth(Tracking.GOOD, depth_share=0.8)
+PICTURE = np.zeros((4, 5, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("track", "steps"),
+    [
+        (None, ["✓ Camera found", "… Waiting for its first picture"]),
+        (TrackView(0, 0, None, PICTURE), ["✓ Camera found", "✓ Picture"]),
+        (
+            TrackView(0, 0, None, PICTURE, HEALTH),
+            ["✓ Camera found", "✓ Picture", "✓ Depth", "✓ Place known"],
+        ),
+        (
+            TrackView(0, 0, None, None, TrackHealth(Tracking.LOST, depth_share=0.0)),
+            ["✓ Camera found", "✗ No picture", "✗ No depth", "✗ Place unknown"],
+        ),
+        (
+            TrackView(0, 0, None, PICTURE, TrackHealth(Tracking.WEAK)),
+            [
+                "✓ Camera found",
+                "✓ Picture",
+                "– No depth camera: depth is estimated",
+                "✓ Place known",
+            ],
+        ),
+    ],
+)
+def test_what_is_ready_is_told_line_by_line(track, steps):
+    assert ready_steps(track).splitlines() == steps
+
+
+def test_coverage_is_told_during_a_scan_only():
+    assert coverage_words(ScanState.SCANNING, 0.618) == "62 % of what you see is measured well."
+    assert coverage_words(ScanState.PAUSED, 0.0) == "0 % of what you see is measured well."
+    assert coverage_words(ScanState.SCANNING, None) == ""
+    for state in set(ScanState) - {ScanState.SCANNING, ScanState.PAUSED}:
+        assert coverage_words(state, 0.6) == ""

@@ -1,10 +1,10 @@
 """What is drawn beside the surface: floor, camera, and the way it came."""
 
 import numpy as np
-from pyqtgraph.opengl import GLLinePlotItem, GLViewWidget
 
 from engine.core.arrays import F32
 from engine.core.poses import Pose
+from ui.gl.lines import Lines
 
 FRUSTUM_DEPTH_M = 0.25
 FRUSTUM_HALF_WIDTH_M = 0.16
@@ -13,9 +13,10 @@ PATH_STEP_M = 0.02
 PATH_LIMIT = 4096
 FLOOR_HALF_M = 6
 
-_CAMERA_RGBA = (0.30, 0.76, 0.85, 1.0)
-_PATH_RGBA = (0.30, 0.76, 0.85, 0.55)
-_FLOOR_RGBA = (0.55, 0.62, 0.72, 0.14)
+# Seen on dark paper and on light.
+_CAMERA_RGBA = (0.16, 0.66, 0.78, 1.0)
+_PATH_RGBA = (0.16, 0.66, 0.78, 0.6)
+_FLOOR_RGBA = (0.50, 0.57, 0.67, 0.22)
 
 
 def frustum_lines(T_world_cam: Pose) -> F32:
@@ -60,45 +61,31 @@ class Path:
 
 
 class Markers:
-    """Floor grid, camera pyramid and path in one view."""
+    """Floor grid, camera pyramid and path."""
 
-    def __init__(self, view: GLViewWidget) -> None:
-        """Add the floor; camera and path appear with the first pose."""
-        self._view = view
+    def __init__(self) -> None:
+        """Begin with the floor; camera and path appear with the first pose."""
         self._path = Path()
-        self._floor = _lines("lines", _FLOOR_RGBA)
-        self._camera = _lines("lines", _CAMERA_RGBA, width=2.0)
-        self._trail = _lines("line_strip", _PATH_RGBA, width=1.5)
+        self._floor = Lines(_FLOOR_RGBA)
+        self._camera = Lines(_CAMERA_RGBA)
+        self._trail = Lines(_PATH_RGBA, joined=True)
         self._floor_at: tuple[float, float, float] | None = None
+        self.all = (self._floor, self._camera, self._trail)
         self.set_floor(0.0, 0.0, 0.0)
-        for item in (self._floor, self._camera, self._trail):
-            view.addItem(item)
 
     def set_floor(self, x_m: float, y_m: float, z_m: float) -> None:
         """Lay the grid of one-metre squares at a height, about a point."""
         place = (round(x_m), round(y_m), round(z_m, 2))
         if place != self._floor_at:
             self._floor_at = place
-            self._floor.setData(pos=floor_lines() + np.array(place, np.float32))
+            self._floor.set_points(floor_lines() + np.array(place, np.float32))
 
     def show_camera(self, T_world_cam: Pose) -> None:
         """Put the pyramid at a pose and lengthen the path."""
-        self._camera.setData(pos=frustum_lines(T_world_cam))
+        self._camera.set_points(frustum_lines(T_world_cam))
         if self._path.add(T_world_cam.translation.astype(np.float32)):
-            self._trail.setData(pos=self._path.points())
+            self._trail.set_points(self._path.points())
 
     def hide_camera(self) -> None:
         """Show the path no more, and no camera: the scan is over."""
-        self._camera.setVisible(False)
-        self._trail.setVisible(False)
-
-
-def _lines(mode: str, rgba: tuple[float, ...], width: float = 1.0) -> GLLinePlotItem:
-    return GLLinePlotItem(
-        pos=np.zeros((2, 3), np.float32),
-        color=rgba,
-        mode=mode,
-        width=width,
-        antialias=True,
-        glOptions="translucent",
-    )
+        self._camera.is_visible = self._trail.is_visible = False

@@ -1,323 +1,287 @@
 """The big 3D view: surface, floor and camera, seen from where the user likes."""
 
-from typing import Protocol
+from dataclasses import replace
+from time import perf_counter
 
 import numpy as np
-from pyqtgraph import Vector
-from pyqtgraph.opengl import GLMeshItem, GLViewWidget
-from pyqtgraph.opengl.GLGraphicsItem import GLGraphicsItem
-from pyqtgraph.opengl.shaders import FragmentShader, ShaderProgram, VertexShader
-from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QMouseEvent, QOffscreenSurface, QOpenGLContext
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import QPointF, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QWheelEvent
+from PySide6.QtWidgets import QWidget
 
 from engine.core.arrays import F32
 from engine.core.news import ScanNews
 from engine.core.poses import Pose
 from engine.core.surface import Mesh, TexturedMesh
-from ui import theme
-from ui.gl.guessed import Guessed, shown_colors, shown_faces
-from ui.gl.markers import Markers
-from ui.gl.pages import Pages, surface_item
-from ui.gl.textured import TexturedItem
+from ui.gl.box import Box
+from ui.gl.canvas import Canvas
+from ui.gl.guessed import Guessed
+from ui.gl.hand import Hand
+from ui.gl.marks import Mark
+from ui.gl.modes import ColorMode
+from ui.gl.no_viewport import NoViewport as NoViewport
+from ui.gl.offscreen import NoOpenGL, why_no_opengl
+from ui.gl.orbit import Orbit
+from ui.gl.overlay import Lens, paint_box, paint_marks
+from ui.gl.picking import Hit as Hit
+from ui.gl.picking import Ray
+from ui.gl.shaders import unit_of_box
+from ui.gl.surface_view import SurfaceView as SurfaceView
 
-OLDEST_GL = (3, 2)
-FOV_DEG = 60.0
-HOME_DISTANCE_M = 7.0
-HOME_ELEVATION_DEG = 35.0
-HOME_AZIMUTH_DEG = 45.0
 # The camera in hand trembles; the view glides after it by this share per frame.
 FOLLOW_SHARE = 0.08
 # Until the user takes the view in hand, it backs off by this share per tick as the scan grows.
 FRAME_SHARE = 0.04
 AIM_TOLERANCE_M = 0.02
-# A room fills its bounding sphere badly; seen from this much nearer it still fits.
-SNUG = 0.95
-PLAIN_GREY = 190
+AHEAD_M = 1.5
 # A camera that looks this nearly straight down or up has no heading to follow.
 LEVEL_SHARE = 0.2
-
-# A lamp on the viewer's forehead, shining straight ahead. The face's direction comes from how the
-# position changes between neighbouring pixels, so no normals are computed, stored or uploaded, and
-# no seam shows at the border of two patches. The bottom row of the projection is the view axis.
-_VERTEX = """#version 150
-uniform mat4 u_mvp;
-in vec3 a_position;
-in vec4 a_color;
-out vec3 v_world;
-out vec4 v_color;
-flat out vec3 v_axis;
-void main() {
-    v_world = a_position;
-    v_color = a_color;
-    v_axis = normalize(vec3(u_mvp[0][3], u_mvp[1][3], u_mvp[2][3]));
-    gl_Position = u_mvp * vec4(a_position, 1.0);
-}
-"""
-_FRAGMENT = """#version 150
-in vec3 v_world;
-in vec4 v_color;
-flat in vec3 v_axis;
-out vec4 color;
-void main() {
-    vec3 normal = normalize(cross(dFdx(v_world), dFdy(v_world)));
-    float light = 0.55 + 0.45 * abs(dot(normal, v_axis));
-    color = vec4(v_color.rgb * light, 1.0);
-}
-"""
-
-
-class SurfaceView(Protocol):
-    """What a page can ask of the 3D view, whether or not there is one."""
-
-    def absorb(self, news: ScanNews) -> None:
-        """Take in patches and the camera's place."""
-        ...
-
-    def work(self, deadline_s: float) -> bool:
-        """Draw until a `perf_counter` time; return whether something is left to draw."""
-        ...
-
-    def show_result(self, result: Mesh | TexturedMesh) -> None:
-        """Show the finished mesh in place of the growing one."""
-        ...
-
-    def set_follow(self, follow: bool) -> None:
-        """Glide after the camera, or stay."""
-        ...
-
-    def set_guessed(self, how: Guessed) -> None:
-        """Show surface that a network completed like all other, tinted, or not."""
-        ...
-
-    def reset_view(self) -> None:
-        """Look from the first place again."""
-        ...
-
-    def fit_view(self) -> None:
-        """Look at everything."""
-        ...
-
-    def release(self) -> None:
-        """Give back what the graphics card holds; nothing is shown afterwards."""
-        ...
 
 
 def opengl_works() -> bool:
     """Return whether this screen can draw in 3D."""
-    surface = QOffscreenSurface()
-    surface.create()
-    context = QOpenGLContext()
-    if not context.create() or not context.makeCurrent(surface):
-        return False
-    version = context.format().version()
-    context.doneCurrent()
-    return tuple(version) >= OLDEST_GL
+    return why_no_opengl() is None
 
 
-class Viewport(QWidget):
-    """Orbit: left drag. Pan: middle drag, or Shift and left drag. Zoom: wheel."""
+def best_view(parent: QWidget | None = None) -> "Viewport | NoViewport":
+    """Return a 3D view, or what stands in its place and says why there is none."""
+    try:
+        return Viewport(parent)
+    except NoOpenGL as fault:
+        return NoViewport(parent, str(fault))
+
+
+class Viewport(Canvas):
+    """Orbit: left drag or arrows. Pan: middle drag, or with Shift. Zoom: wheel, plus and minus.
+
+    A double click sets the point it turns about.
+    """
+
+    picked = Signal(object)
+    box_changed = Signal(object, object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        """Show an empty floor."""
+        """Show an empty floor.
+
+        Raises:
+            NoOpenGL: nothing can be drawn in 3D here.
+        """
         super().__init__(parent)
         self.setMinimumSize(240, 240)
-        self.gl = GLViewWidget(self)
-        self.gl.setAccessibleName("3D view of the scan")
-        self.gl.setBackgroundColor(theme.BACKGROUND)
-        self.gl.installEventFilter(self)
-        fill = QVBoxLayout(self)
-        fill.setContentsMargins(0, 0, 0, 0)
-        fill.addWidget(self.gl)
-        self._shader = ShaderProgram(
-            "headlight", [VertexShader(_VERTEX), FragmentShader(_FRAGMENT)]
-        )
-        self._markers = Markers(self.gl)
-        self.pages = Pages(self.gl, self._shader)
-        self.result_item: GLGraphicsItem | None = None
-        self._result_bounds: tuple[F32, F32] | None = None
-        self._plain_result: tuple[Mesh, GLMeshItem] | None = None
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("3D view of the scan")
+        self.setAccessibleDescription("Arrow keys turn, with Shift they move; plus and minus zoom.")
+        self.box: Box | None = None
+        self.is_picking = False
+        self._hand = Hand(self)
         self._guessed = Guessed.SHOW
+        self._marks: tuple[Mark, ...] = ()
         self._follow = False
         self._has_seen_camera = False
-        self.reset_view()
         self._is_in_hand = False
+
+    # What is shown
 
     def absorb(self, news: ScanNews) -> None:
         """Take in patches and the camera's place."""
-        self.pages.book.absorb(news.patches)
+        if news.patches:
+            self.last_change = self.now()
+            self.stage.absorb(news.patches, self.last_change)
         if news.track is not None and news.track.T_world_cam is not None:
-            self._markers.show_camera(news.track.T_world_cam)
+            self.stage.show_camera(news.track.T_world_cam)
             if not self._has_seen_camera:
                 self._has_seen_camera = True
                 self._look_along(news.track.T_world_cam)
             if self._follow:
                 self._glide(news.track.T_world_cam)
-            self.gl.update()
+            self.touch()
 
     def work(self, deadline_s: float) -> bool:
-        """Draw until a `perf_counter` time; return whether something is left to draw."""
-        has_more = self.pages.work(deadline_s, self.centre_m())
+        """Upload until a `perf_counter` time; return whether something is left."""
+        has_more = self.upload(deadline_s)
         if not self._is_in_hand and not self._follow:
             self._aim_at_all(FRAME_SHARE)
         return has_more
 
     def show_result(self, result: Mesh | TexturedMesh) -> None:
-        """Show the finished mesh in place of the growing one."""
-        self.pages.set_visible(False)
-        self._markers.hide_camera()
-        if isinstance(result, TexturedMesh):
-            mesh, item = result.mesh, TexturedItem(result)
-            item.set_guessed(self._guessed)
-        else:
-            mesh, item = result, surface_item(self._shader)
-            self._plain_result = mesh, item
-            self._dress(mesh, item)
-        self.result_item = item
-        self.gl.addItem(item)
-        self._result_bounds = mesh.bounds_m()
+        """Show a finished mesh in place of what is shown, as soon as it is uploaded."""
+        if self.fault:
+            return
+        is_first = not self.stage.has_result and not self._has_seen_camera
+        self.stage.show_result(result)
+        if is_first and not self._is_in_hand:
+            self._aim_at_all(1.0)
+        self.touch()
 
-    def _dress(self, mesh: Mesh, item: GLMeshItem) -> None:
-        colors = np.full((len(mesh.vertices), 4), 255, np.uint8)
-        colors[:, :3] = PLAIN_GREY if mesh.colors is None else mesh.colors
-        faces = shown_faces(mesh.faces, mesh.is_observed, self._guessed)
-        item.setMeshData(
-            vertexes=mesh.vertices,
-            faces=faces,
-            vertexColors=shown_colors(colors, mesh.is_observed, self._guessed),
-        )
-        item.setVisible(len(faces) > 0)
+    @property
+    def triangles(self) -> int:
+        """How many triangles are shown."""
+        return self.stage.surface.sheets.triangles
+
+    def coverage(self) -> float | None:
+        """Return the share of the surface that is measured well; None when nobody kept count."""
+        return self.stage.surface.coverage()
+
+    # How it is shown
+
+    def set_mode(self, mode: ColorMode) -> None:
+        """Colour the surface by something."""
+        self.look = replace(self.look, mode=mode)
+        self.touch()
+
+    def set_guessed(self, how: Guessed) -> None:
+        """Show surface that a network completed like all other, tinted, or not."""
+        self._guessed = how
+        hides, tints = how is Guessed.HIDE, how is Guessed.TINT
+        self.look = replace(self.look, hides=hides, tints=tints)
+        self.touch()
+
+    def set_wireframe(self, wanted: bool) -> None:
+        """Show the edges of the triangles, or not."""
+        self.look = replace(self.look, has_wires=wanted)
+        self.touch()
+
+    def set_picking(self, wanted: bool) -> None:
+        """Tell of clicks on the surface by `picked`, or not."""
+        self.is_picking = wanted
+        self.setCursor(Qt.CursorShape.CrossCursor if wanted else Qt.CursorShape.ArrowCursor)
+
+    def set_box(
+        self, T_world_box: Pose | None, size_m: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    ) -> None:
+        """Show a box with six handles and dim what is outside; None takes it away."""
+        self.box, self.unit_world = None, None
+        if T_world_box is not None:
+            self.box = Box(T_world_box, size_m)
+            self.unit_world = unit_of_box(T_world_box.inverse.matrix, size_m)
+        self.look = replace(self.look, is_boxed=self.box is not None)
+        self.touch()
+
+    def set_marks(self, marks: tuple[Mark, ...]) -> None:
+        """Show these measuring lines and no others."""
+        self._marks = marks
+        self.update()
+
+    def paint_over(self, painter: QPainter, lens: Lens) -> None:
+        """Paint box and marks."""
+        if self.box is not None:
+            paint_box(painter, lens, self.box, self._hand.handle)
+        paint_marks(painter, lens, self._marks)
+
+    # From where
 
     def centre_m(self) -> F32:
         """Return the point (3,) the view turns about, world."""
-        centre = self.gl.opts["center"]
-        return np.array([centre.x(), centre.y(), centre.z()], np.float32)
+        return self.orbit.centre_m.astype(np.float32)
 
     def set_follow(self, follow: bool) -> None:
         """Glide after the camera, or stay."""
         self._follow = follow
 
-    def set_guessed(self, how: Guessed) -> None:
-        """Show surface that a network completed like all other, tinted, or not."""
-        self._guessed = how
-        self.pages.set_guessed(how)
-        if self._plain_result is not None:
-            self._dress(*self._plain_result)
-        elif isinstance(self.result_item, TexturedItem):
-            self.result_item.set_guessed(how)
-        self.gl.update()
-
     def reset_view(self) -> None:
         """Look from the first place again, and stay there."""
         self._is_in_hand = True
-        self.gl.setCameraParams(
-            center=Vector(0, 0, 1),
-            distance=HOME_DISTANCE_M,
-            elevation=HOME_ELEVATION_DEG,
-            azimuth=HOME_AZIMUTH_DEG,
-            fov=FOV_DEG,
-        )
+        self.orbit = Orbit()
+        self.touch()
 
     def fit_view(self) -> None:
         """Look at everything, and keep doing so as it grows."""
         self._is_in_hand = False
         self._aim_at_all(1.0)
 
-    def release(self) -> None:
-        """Give back what the graphics card holds; nothing is shown afterwards."""
-        self.gl.makeCurrent()
-        if isinstance(self.result_item, TexturedItem):
-            self.result_item.release()
-        self.gl.clear()
-        self.gl.doneCurrent()
+    def nudge(self, d_azimuth_deg: float, d_elevation_deg: float, zoom: float = 1.0) -> None:
+        """Turn the view, and come nearer by a factor."""
+        self.orbit.turn(d_azimuth_deg, d_elevation_deg)
+        self.orbit.zoom(zoom)
+        self.taken()
 
     def _aim_at_all(self, share: float) -> None:
         """Bring the view a share of the way to where it shows everything."""
-        bounds = self._result_bounds or self.pages.book.bounds_m()
+        bounds = self.stage.bounds_m()
         if bounds is None:
             return
-        low, high = bounds
-        middle = (low + high) / 2
-        radius = max(float(np.linalg.norm(high - low)) / 2 * SNUG, 0.5)
+        low, high = (corner.astype(float) for corner in bounds)
+        x, y = ((low + high) / 2)[:2]
+        self.stage.markers.set_floor(float(x), float(y), float(low[2]))
+        there = replace(self.orbit)
         aspect = max(self.width(), 1) / max(self.height(), 1)
-        half = np.arctan(np.tan(np.radians(FOV_DEG / 2)) * min(1.0, 1 / aspect))
-        gap = Vector(*middle) - self.gl.opts["center"]
-        farther = radius / np.sin(half) - self.gl.opts["distance"]
-        self._markers.set_floor(float(middle[0]), float(middle[1]), float(low[2]))
-        if share < 1.0 and gap.length() + abs(farther) < AIM_TOLERANCE_M:
-            return
-        self.gl.setCameraParams(
-            center=self.gl.opts["center"] + gap * share,
-            distance=self.gl.opts["distance"] + farther * share,
-        )
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Let Shift and left drag pan, for those without a middle button."""
-        if event.type() in (QEvent.Type.MouseButtonPress, QEvent.Type.Wheel):
-            self._is_in_hand = True
-        if isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseMove:
-            shift = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
-            if shift and event.buttons() == Qt.MouseButton.LeftButton:
-                moved = event.position() - self.gl.mousePos
-                self.gl.mousePos = event.position()
-                self.gl.pan(moved.x(), moved.y(), 0, relative="view-upright")
-                return True
-        return super().eventFilter(watched, event)
+        if there.approach(low, high, aspect, share) >= AIM_TOLERANCE_M or share == 1.0:
+            self.orbit = there
+            self.touch()
 
     def _look_along(self, T_world_cam: Pose) -> None:
         """Stand behind the camera, so that left on the picture is left in the view."""
         behind_deg = _behind_deg(T_world_cam)
         if behind_deg is not None and not self._is_in_hand:
-            self.gl.setCameraParams(azimuth=behind_deg)
+            self.orbit.azimuth_deg = behind_deg
 
     def _glide(self, T_world_cam: Pose) -> None:
-        ahead_m = 1.5
-        aim = T_world_cam.apply(np.array([0.0, 0.0, ahead_m]))
-        self.gl.opts["center"] += Vector(*(aim - self.centre_m())) * FOLLOW_SHARE
+        aim = T_world_cam.apply(np.array([0.0, 0.0, AHEAD_M]))
+        self.orbit.centre_m = self.orbit.centre_m + (aim - self.orbit.centre_m) * FOLLOW_SHARE
         behind_deg = _behind_deg(T_world_cam)
         if behind_deg is not None:
-            turn = (behind_deg - self.gl.opts["azimuth"] + 180) % 360 - 180
-            self.gl.opts["azimuth"] += turn * FOLLOW_SHARE
-        self.gl.update()
+            turn = (behind_deg - self.orbit.azimuth_deg + 180) % 360 - 180
+            self.orbit.azimuth_deg += turn * FOLLOW_SHARE
 
+    # What the hand asks and tells
 
-class NoViewport(QLabel):
-    """Stands where the 3D view would be on a screen that cannot draw one."""
+    def taken(self) -> None:
+        """The user has the view in hand: it moves by itself no more, and is painted often."""
+        self._is_in_hand = True
+        self.rhythm.hurry(perf_counter())
+        self.touch()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        """Say so."""
-        super().__init__(
-            "No 3D view here\n\nThis screen offers no OpenGL 3.2. Scanning, finishing and\n"
-            "exporting work as usual. Update the graphics driver to see the mesh grow.",
-            parent,
-        )
-        self.setProperty("role", "muted")
-        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+    def ray(self, at_px: QPointF) -> Ray:
+        """Return the ray from the eye through a place of the widget."""
+        width, height = max(self.width(), 1), max(self.height(), 1)
+        x, y = 2 * at_px.x() / width - 1, 1 - 2 * at_px.y() / height
+        return Ray(self.orbit.eye_m(), self.orbit.direction(x, y, width / height))
 
-    def absorb(self, news: ScanNews) -> None:
-        """Take nothing in."""
+    def lens(self) -> Lens:
+        """Return where points of the world are once the view has been painted."""
+        width, height = max(self.width(), 1), max(self.height(), 1)
+        return Lens(self.orbit.T_clip_world(width / height), width, height)
 
-    def work(self, deadline_s: float) -> bool:
-        """Have nothing to draw."""
-        return False
+    def pick(self, at_px: QPointF) -> Hit | None:
+        """Return what of the surface is at a place of the widget."""
+        if self.fault:
+            return None
+        return self.stage.pick(self.ray(at_px), self._guessed, self.unit_world)
 
-    def show_result(self, result: Mesh | TexturedMesh) -> None:
-        """Show nothing."""
+    def tell_picked(self, hit: Hit) -> None:
+        """Say what was clicked on."""
+        self.picked.emit(hit)
 
-    def set_follow(self, follow: bool) -> None:
-        """Follow nothing."""
+    def pull_box(self, box: Box) -> None:
+        """Show the box as the user pulled it, and tell."""
+        self.set_box(box.T_world_box, box.size_m)
+        self.box_changed.emit(box.T_world_box, box.size_m)
 
-    def set_guessed(self, how: Guessed) -> None:
-        """Show nothing either way."""
+    # Qt
 
-    def reset_view(self) -> None:
-        """Look nowhere."""
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take hold."""
+        self._hand.press(event)
 
-    def fit_view(self) -> None:
-        """Look nowhere."""
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Drag."""
+        self._hand.move(event)
 
-    def release(self) -> None:
-        """Hold nothing."""
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Let go."""
+        self._hand.release(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Turn about this."""
+        self._hand.double_click(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Zoom."""
+        self._hand.wheel(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Turn, move, zoom or pick by keys; others go to the window."""
+        if not self._hand.key(event):
+            super().keyPressEvent(event)
 
 
 def _behind_deg(T_world_cam: Pose) -> float | None:

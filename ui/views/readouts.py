@@ -50,8 +50,13 @@ def _counters(stats: ScanStats, tick_ms: float) -> list[tuple[str, str]]:
         ("Triangles", f"{stats.faces:,}"),
         ("Places refined", f"{stats.chunks_refined:,} · {stats.chunks_waiting:,} waiting"),
         ("Memory", f"{stats.memory_mb:,.0f} MB · {stats.on_disk_mb:,.0f} MB on disk"),
+        ("Disk left", _disk(stats.disk_free_mb)),
         ("Window tick, p99", f"{tick_ms:.1f} ms"),
     ]
+
+
+def _disk(free_mb: float | None) -> str:
+    return "unknown" if free_mb is None else f"{free_mb / 1000:,.1f} GB"
 
 
 def _step(stage: StageNews) -> Row:

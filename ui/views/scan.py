@@ -1,84 +1,106 @@
 """The live page: what the camera sees, the mesh as it grows, and very few buttons."""
 
 from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
 
-import numpy as np
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QImage, QPixmap, QResizeEvent
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QEvent, QStandardPaths, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
 
-from engine.core.arrays import U8
 from engine.core.faults import Fault
-from engine.core.news import FaultNews, ScanNews, ScanState, ScanStats
+from engine.core.news import FaultNews, ScanNews, ScanState, ScanStats, Tracking, TrackView
 from ui.bridge import FINAL, Bridge
-from ui.gl.guessed import Guessed
+from ui.gl.modes import ColorMode
 from ui.gl.viewport import NoViewport, Viewport, opengl_works
 from ui.pace import Pace
 from ui.ports import ScanPort
-from ui.theme import GAP_PX
+from ui.snapshots import save_picture
 from ui.views.details import Details
-from ui.views.record import RecordButton
-from ui.words import STATES, still_to_do
+from ui.views.guidance import Guidance
+from ui.views.scan_side import UNDO_S, ScanSide
+from ui.views.viewbar import ViewBar
+from ui.words import STATES, coverage_words, ready_steps, still_to_do
 
-SIDE_PX = 360
-PICTURE_LEAST_PX, PICTURE_PX, PICTURE_HIGHEST_PX = 100, 246, 300
-# How much sooner than the gap below it the picture gets what height there is.
-PICTURE_FIRST = 100
 # A step that holds on for seconds must not hold the window with it.
 BRIEFLY_S = 0.2
-UNDO_S = 5
-
-GUESSED = {
-    Guessed.SHOW: ("Show", "like all other surface"),
-    Guessed.TINT: ("Tint", "in blue-violet"),
-    Guessed.HIDE: ("Hide", "left out"),
-}
+# What takes looking through the surface is asked this seldom.
+COVERAGE_EVERY_S = 0.7
+PICTURES = "Finescan"
+# Large text on a small screen leaves the 3D view this much.
+VIEW_LEAST_PX = 150
 
 
 class ScanView(QWidget):
     """One scan from beginning to end.
 
-    `faulted` passes on every fault, `asked_export` and `asked_close` what the user wants next;
-    `is_over` says that the scan has come to its end, whichever.
+    `faulted` passes on every fault and note, `asked_review`, `asked_export` and `asked_close` what
+    the user wants next; `is_over` says that the scan has come to its end, whichever. `sound_chosen`
+    tells whether the user wants to hear when tracking is lost.
     """
 
     faulted = Signal(object)
+    asked_review = Signal()
     asked_export = Signal()
     asked_close = Signal()
     is_over = Signal()
+    sound_chosen = Signal(bool)
 
     def __init__(self, port: ScanPort, parent: QWidget | None = None) -> None:
         """Show a scan that has not begun and let its news in."""
         super().__init__(parent)
         self.port = port
         self.view = Viewport(self) if opengl_works() else NoViewport(self)
+        self.view.setMinimumSize(VIEW_LEAST_PX, VIEW_LEAST_PX)
         self._shown_state: ScanState | None = None
-        self._picture: QPixmap | None = None
         self._stats = ScanStats()
         self._pace = Pace()
-        self._has_seen_frame = False
+        self._track: TrackView | None = None
+        self._asked_s = 0.0
+        self._has_wires = False
         self.details = Details(self)
         self.details.hide()
+        self.side = ScanSide(port.title, port.remarks)
+        self.guidance = Guidance()
+        self.bar = ViewBar()
+        self._seen = QWidget()
+        column = QVBoxLayout(self._seen)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.guidance)
+        column.addWidget(self.view, 1)
+        column.addWidget(self.bar)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
-        row.addWidget(self._side())
+        row.addWidget(self.side)
         row.addWidget(self.details)
-        row.addWidget(self.view, 1)
+        row.addWidget(self._seen, 1)
+        # Takes the place of what a narrow screen has no room for.
+        row.addStretch()
+        self._connect()
         self.bridge = Bridge(port, self._show, self.view.work, self)
         self.bridge.start()
         self._show_state(port.state)
+
+    def _connect(self) -> None:
+        side, bar = self.side, self.bar
+        self.record, self.undo_button = side.record, side.undo_button
+        self.finish_button, self.export_button = side.finish_button, side.export_button
+        self.another_button, self.details_button = side.another_button, side.details_button
+        self.guessed_box = bar.guessed_box
+        side.record.clicked.connect(self.toggle)
+        side.undo_button.clicked.connect(self.undo)
+        side.finish_button.clicked.connect(self.finish)
+        side.review_button.clicked.connect(self.asked_review)
+        side.export_button.clicked.connect(self.asked_export)
+        side.another_button.clicked.connect(self.asked_close)
+        side.details_button.toggled.connect(self._open_details)
+        side.sound.toggled.connect(self.sound_chosen)
+        bar.follow_toggled.connect(self.view.set_follow)
+        bar.guessed_chosen.connect(self._draw_with(self.view.set_guessed))
+        bar.mode_chosen.connect(self._draw_with(self.view.set_mode))
+        bar.asked_snapshot.connect(self.snapshot)
 
     def toggle(self) -> None:
         """Do what the round button does: begin, pause, or go on."""
@@ -104,7 +126,36 @@ class ScanView(QWidget):
 
     def toggle_follow(self) -> None:
         """Follow the camera, or no more."""
-        self._follow.toggle()
+        if self.bar.follow.isEnabled():
+            self.bar.follow.toggle()
+
+    def toggle_wireframe(self) -> None:
+        """Show the edges of triangles, or no more."""
+        self._has_wires = not self._has_wires
+        self._draw_with(self.view.set_wireframe)(self._has_wires)
+
+    def set_mode(self, mode: ColorMode) -> None:
+        """Colour the surface by something."""
+        self.bar.set_mode(mode)
+
+    def set_sound(self, wanted: bool) -> None:
+        """Make a sound when tracking is lost, or not."""
+        self.side.sound.setChecked(wanted)
+
+    def snapshot(self) -> None:
+        """Keep a picture of the 3D view, and say where."""
+        picture, pictures = self.view.snapshot(), QStandardPaths.StandardLocation.PicturesLocation
+        if picture.isNull():
+            self.faulted.emit(FaultNews("There is no 3D view to keep a picture of.", "", "degrade"))
+            return
+        try:
+            folder = Path(QStandardPaths.writableLocation(pictures)) / PICTURES
+            path = save_picture(picture, "scan", folder)
+        except OSError as error:
+            says = f"The picture could not be saved ({error.strerror or error})."
+            self.faulted.emit(FaultNews(says, "Look whether the disk is full.", "degrade"))
+        else:
+            self.faulted.emit(FaultNews(f"Saved {path.name}.", f"It is in {path.parent}.", "info"))
 
     def shut(self) -> None:
         """Let no more news in and stop the scan, which may take it longer than this call."""
@@ -113,183 +164,138 @@ class ScanView(QWidget):
         self.port.abort(BRIEFLY_S)
 
     @property
+    def stats(self) -> ScanStats:
+        """The newest counters."""
+        return self._stats
+
+    @property
+    def track(self) -> TrackView | None:
+        """Where the camera was last; None before the first picture."""
+        return self._track
+
+    @property
     def can_export(self) -> bool:
         """Whether there is a finished mesh."""
         return self.port.result is not None
 
     def state_text(self) -> str:
         """Return the word on the screen for where the scan is."""
-        return self._state.text()
+        return self.side.state.text()
 
     def beside_text(self) -> str:
         """Return what the screen says is going on beside the scan; empty when nothing is."""
-        return self._beside.text()
+        return self.side.beside.text()
 
     def picture_height_px(self) -> int:
         """Return how high the camera picture is shown."""
-        return self._camera.pixmap().height()
+        return self.side.camera.picture_height_px()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Keep the picture's shape."""
+        """Keep room for what matters."""
         super().resizeEvent(event)
-        self._fit_picture()
+        self._arrange()
 
-    def _side(self) -> QFrame:
-        side = QFrame(self)
-        side.setProperty("role", "panel")
-        side.setFixedWidth(SIDE_PX)
-        self._title = _label(self.port.title, "muted")
-        self._title.setToolTip("\n".join(self.port.remarks))
-        self._camera = _label("The camera picture appears here", "picture")
-        self._camera.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        # On a low screen the picture gives way, not the buttons.
-        self._camera.setMinimumHeight(PICTURE_LEAST_PX)
-        self._camera.setMaximumHeight(PICTURE_PX)
-        self._camera.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
-        self._camera.setAccessibleName("Camera picture; amber where no depth is known")
-        legend = _label("Amber: no depth known there", "small")
-        self._state = _label("", "state")
-        self._hint = _label("", "muted")
-        self._hint.setWordWrap(True)
-        self._hint.setMinimumHeight(44)
-        self._hint.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self._beside = _label("", "small")
-        self._bar = QProgressBar(side)
-        self._bar.setTextVisible(False)
-        self._bar.setFixedHeight(8)
+    def changeEvent(self, event: QEvent) -> None:
+        """Likewise for another size of text."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange and hasattr(self, "bridge"):
+            self._arrange()
 
-        self.record = RecordButton(side)
-        self.record.clicked.connect(self.toggle)
-        self.undo_button = QPushButton(f"Undo {UNDO_S} s", side)
-        self.undo_button.setAccessibleName(f"Undo the last {UNDO_S} seconds")
-        self.undo_button.setToolTip(
-            f"Takes back what was scanned in the last {UNDO_S} seconds; "
-            "press again for more (Ctrl+Z)"
-        )
-        self.undo_button.clicked.connect(self.undo)
-        self.finish_button = QPushButton("Finish", side)
-        self.finish_button.clicked.connect(self.finish)
-        self.export_button = QPushButton("Export…", side)
-        self.export_button.setProperty("role", "primary")
-        self.export_button.clicked.connect(self.asked_export)
-        self.another_button = QPushButton("Scan another", side)
-        self.another_button.clicked.connect(self.asked_close)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(12)
-        buttons.addWidget(self.record)
-        buttons.addWidget(self.undo_button)
-        buttons.addStretch()
-        for button in (self.finish_button, self.another_button, self.export_button):
-            buttons.addWidget(button)
+    def _arrange(self) -> None:
+        """On a narrow screen the details take the place of the 3D view."""
+        room = self.width() - self.side.width() - self.details.width()
+        fits = room >= self._seen.minimumSizeHint().width()
+        self._seen.setVisible(fits or not self.details_button.isChecked())
 
-        self._follow = QCheckBox("Follow the camera", side)
-        self._follow.toggled.connect(self.view.set_follow)
-        guessed = self._guessed_row(side)
-        self.details_button = QPushButton("Details ▸", side)
-        self.details_button.setProperty("role", "link")
-        self.details_button.setCheckable(True)
-        self.details_button.toggled.connect(self._open_details)
+    def _draw_with(self, change: Callable[..., None]) -> Callable[..., None]:
+        def do(value: object) -> None:
+            change(value)
+            # After the scan nobody draws any more; the bridge stops again by itself.
+            self.bridge.start()
 
-        column = QVBoxLayout(side)
-        column.setContentsMargins(GAP_PX, GAP_PX, GAP_PX, GAP_PX)
-        column.setSpacing(10)
-        column.addWidget(self._title)
-        column.addWidget(self._camera, PICTURE_FIRST)
-        column.addWidget(legend)
-        column.addSpacing(8)
-        column.addWidget(self._state)
-        column.addWidget(self._hint)
-        column.addWidget(self._bar)
-        column.addWidget(self._beside)
-        column.addSpacing(8)
-        column.addLayout(buttons)
-        column.addStretch(1)
-        column.addWidget(self._follow)
-        column.addLayout(guessed)
-        column.addWidget(self.details_button, 0, Qt.AlignmentFlag.AlignLeft)
-        return side
-
-    def _guessed_row(self, side: QFrame) -> QHBoxLayout:
-        self.guessed_box = QComboBox(side)
-        for how, (word, meaning) in GUESSED.items():
-            self.guessed_box.addItem(word, how)
-            tip = f"Guessed surface {meaning}."
-            self.guessed_box.setItemData(
-                self.guessed_box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole
-            )
-        self.guessed_box.setToolTip(
-            "Where no depth was measured, a network may complete the surface.\n"
-            "Show it, tint it blue-violet, or leave it out. The scan itself stays the same."
-        )
-        self.guessed_box.setAccessibleName("Guessed surface")
-        self.guessed_box.currentIndexChanged.connect(self._choose_guessed)
-        label = QLabel("&Guessed surface", side)
-        label.setBuddy(self.guessed_box)
-        row = QHBoxLayout()
-        row.addWidget(label)
-        row.addStretch()
-        row.addWidget(self.guessed_box)
-        return row
-
-    def _choose_guessed(self) -> None:
-        self.view.set_guessed(self.guessed_box.currentData())
-        # After the scan nobody draws any more; the bridge stops again by itself.
-        self.bridge.start()
+        return do
 
     def _show(self, news: ScanNews) -> None:
         self.view.absorb(news)
-        if news.track is not None and news.track.preview is not None:
-            self._picture = _pixmap(news.track.preview)
-            self._fit_picture()
-        if news.track is not None and not self._has_seen_frame:
-            self._has_seen_frame = True
-            self._hint.setText(STATES[news.state][1])
+        if news.track is not None:
+            self._show_track(news.track, news.state)
         if news.stats is not None:
-            self._stats = news.stats
-            self._beside.setText(still_to_do(news.state, news.stats))
-            if news.state is not ScanState.FINISHING and news.stats.frames_total:
-                self._bar.setVisible(news.state not in FINAL)
-                self._set_bar(news.stats.frames_used, news.stats.frames_total)
+            self._show_stats(news.stats, news.state)
         for fault in news.faults:
             self.faulted.emit(fault)
         if news.state is not self._shown_state:
             self._show_state(news.state)
         if news.progress is not None and news.state is ScanState.FINISHING:
-            self._hint.setText(self._pace.sentence(news.progress))
-            self._set_bar(news.progress.done, news.progress.total)
+            self.side.hint.setText(self._pace.sentence(news.progress))
+            self.side.set_bar(news.progress.done, news.progress.total)
+        self.details.history.add(self._stats, self.bridge.slow_tick_ms(), monotonic())
         if self.details.is_due():
             self._show_details()
+        self._show_coverage(news.state)
+
+    def _show_track(self, track: TrackView, state: ScanState) -> None:
+        is_first, self._track = self._track is None, track
+        if track.preview is not None:
+            self.side.camera.show_picture(track.preview)
+        if track.health is not None:
+            before = self.guidance.state
+            is_new = self.guidance.show_health(track.health)
+            now = self.guidance.state
+            self.side.camera.show_state(now)
+            is_lost = now is Tracking.LOST and before is not Tracking.LOST
+            if is_lost and state is ScanState.SCANNING and self.side.sound.isChecked():
+                QApplication.beep()
+            if is_new and state is ScanState.READY:
+                self.side.steps.setText(ready_steps(track))
+        if is_first:
+            self._show_state(state)
+
+    def _show_stats(self, stats: ScanStats, state: ScanState) -> None:
+        self._stats = stats
+        self.side.beside.setText(still_to_do(state, stats))
+        if state is not ScanState.FINISHING and stats.frames_total:
+            self.side.progress.setVisible(state not in FINAL)
+            self.side.set_bar(stats.frames_used, stats.frames_total)
+
+    def _show_coverage(self, state: ScanState) -> None:
+        now_s = monotonic()
+        if now_s - self._asked_s >= COVERAGE_EVERY_S:
+            self._asked_s = now_s
+            self.side.coverage.setText(coverage_words(state, self.view.coverage()))
 
     def _show_state(self, state: ScanState) -> None:
-        self._shown_state = state
+        is_new, self._shown_state = state is not self._shown_state, state
+        side = self.side
         word, hint = STATES[state]
         if state is ScanState.PAUSED and not self.port.can_resume:
             hint = "The source has ended early. Finish makes a mesh of what was scanned."
-        if state is ScanState.SCANNING and not self._has_seen_frame:
+        if state is ScanState.SCANNING and self._track is None:
             hint = "Waiting for the first picture."
-        self._state.setText(word)
-        self._hint.setText(hint)
+        side.state.setText(word)
+        side.hint.setText(hint)
+        side.steps.setVisible(state is ScanState.READY)
+        side.steps.setText(ready_steps(self._track))
         # A live camera has no end to measure by.
         counts = state in (ScanState.SCANNING, ScanState.PAUSED) and self._stats.frames_total > 0
-        self._bar.setVisible(counts or state is ScanState.FINISHING)
+        side.progress.setVisible(counts or state is ScanState.FINISHING)
         if state is ScanState.FINISHING:
-            self._set_bar(0, 0)
+            side.set_bar(0, 0)
         over = state in FINAL
-        self.record.show_state(state, self.port.can_resume)
-        self.record.setVisible(not over)
-        self.finish_button.setVisible(not over)
-        can_change = state in (ScanState.SCANNING, ScanState.PAUSED)
-        self.undo_button.setVisible(not over)
-        self.undo_button.setEnabled(can_change)
-        self.finish_button.setEnabled(can_change)
-        self._beside.setText(still_to_do(state, self._stats))
-        self.another_button.setVisible(over)
-        self.export_button.setVisible(self.can_export)
-        self._follow.setEnabled(not over)
+        side.show_buttons(
+            state, self.port.can_resume, self.can_export, over and self.port.model is not None
+        )
+        side.beside.setText(still_to_do(state, self._stats))
+        side.coverage.setText(coverage_words(state, self.view.coverage()))
+        self.guidance.show_scan(state)
+        self.guidance.setVisible(not over and state is not ScanState.FINISHING)
+        side.camera.show_state(Tracking.WAITING if over else self.guidance.state)
+        self.bar.follow.setEnabled(not over)
+        if not is_new:
+            return
         if state is ScanState.DONE and self.port.result is not None:
             self.view.show_result(self.port.result)
         if over:
-            (self.export_button if self.can_export else self.another_button).setFocus()
+            side.focus_next()
             self.is_over.emit()
         elif not self.bridge.is_running:
             self.bridge.start()
@@ -300,43 +306,14 @@ class ScanView(QWidget):
         except Fault as fault:
             self.faulted.emit(FaultNews(fault.says, fault.remedy, fault.severity.value))
 
-    def _set_bar(self, done: int, total: int) -> None:
-        # One single step is either not done or over: the bar only says that it runs.
-        self._bar.setRange(0, total if total > 1 else 0)
-        self._bar.setValue(min(done, total))
-
-    def _fit_picture(self) -> None:
-        if self._picture is None:
-            return
-        width = SIDE_PX - 2 * GAP_PX
-        tall = round(width * self._picture.height() / self._picture.width())
-        self._camera.setMaximumHeight(min(tall, PICTURE_HIGHEST_PX))
-        scaled = self._picture.scaled(
-            QSize(width, self._camera.height()),
-            Qt.AspectRatioMode.KeepAspectRatio,
-            Qt.TransformationMode.SmoothTransformation,
-        )
-        self._camera.setPixmap(scaled)
-
     def _open_details(self, on: bool) -> None:
-        self.details_button.setText("Details ◂" if on else "Details ▸")
+        # What goes goes first, lest the window grow.
+        if not on:
+            self.details.hide()
+        self._arrange()
         self.details.setVisible(on)
         if on:
             self._show_details()
 
     def _show_details(self) -> None:
         self.details.show_stats(self._stats, self.bridge.slow_tick_ms())
-
-
-def _label(text: str, role: str) -> QLabel:
-    label = QLabel(text)
-    label.setProperty("role", role)
-    return label
-
-
-def _pixmap(picture: U8) -> QPixmap:
-    rows, columns = picture.shape[:2]
-    packed = np.ascontiguousarray(picture)
-    image = QImage(packed.data, columns, rows, 3 * columns, QImage.Format.Format_RGB888)
-    # The pixmap copies, so the array need not outlive this call.
-    return QPixmap.fromImage(image)
