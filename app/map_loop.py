@@ -137,7 +137,7 @@ class MapLoop:
                 self._correct_record(what)
             except BadInput as refused:
                 # What the user asked for was not done; the scan is as it was.
-                self._boxes.tell(refused, Severity.IGNORE)
+                self._boxes.tell(refused, Severity.DEGRADE)
             except Fault as fault:
                 if fault.severity not in PASSING:
                     raise

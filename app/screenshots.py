@@ -21,6 +21,7 @@ from app.window_drive import rest, wait, window_of
 from engine.core.news import Tracking
 from ui.gl.modes import ColorMode
 from ui.gl.picking import Hit
+from ui.gl.viewport import Viewport
 from ui.pages import Page
 from ui.views.review_crop import CropTool
 from ui.views.review_measure import MeasureTool
@@ -28,7 +29,7 @@ from ui.views.scan import ScanView
 from ui.window import MainWindow
 
 # Named, not loaded: only the engine's process does that.
-MAKER, TROUBLE = "app.screenshots_studio:make_studio", "trouble"
+MAKER = "app.screenshots_studio:make_studio"
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "screenshots"
 # Enough for soft shadows and photographs, and a third of the size.
 COLORS = 160
@@ -36,6 +37,8 @@ OPEN_S, SCAN_S, FINISH_S = 180.0, 300.0, 600.0
 SETTLE_S = 1.2
 EARLY_FRAMES = 70
 # The upper front edge of the demo room's chest, one metre long; world, metres.
+# Distance, azimuth and elevation to look at it from: metres, degrees.
+LOOK = (2.6, -62.0, 32.0)
 EDGE_M = ((-1.711, 1.417, 0.5), (-0.711, 1.417, 0.5))
 
 
@@ -79,7 +82,7 @@ class Tour:
 
     def _opened(self) -> ScanView:
         window = self._window
-        window.open(TROUBLE)
+        window.open(window.studio.demo)
         wait(window, lambda: window.scan is not None, OPEN_S)
         assert window.scan is not None
         return window.scan
@@ -117,8 +120,14 @@ class Tour:
         assert measure is not None
         for point_m in EDGE_M:
             measure.take(Hit(np.array(point_m), np.array([0.0, 0.0, 1.0]), None))
-        self._shoot("review-measure")
+        assert isinstance(review.view, Viewport)
+        orbit = review.view.orbit
+        orbit.centre_m = np.mean(EDGE_M, axis=0)
+        orbit.distance_m, orbit.azimuth_deg, orbit.elevation_deg = LOOK
+        review.view.taken()
+        self._shoot("review-measure", 2 * SETTLE_S)
         review.show_tool(None)
+        review.view.fit_view()
         self._window.export()
         self._shoot("export", 2 * SETTLE_S)
         if self._window.dialog is not None:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QPoint, QRect, Qt, QUrl, Signal
-from PySide6.QtGui import QCloseEvent, QDesktopServices, QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
+from PySide6.QtGui import QCloseEvent, QDesktopServices, QDragEnterEvent, QDropEvent, QKeyEvent
+from PySide6.QtWidgets import QAbstractButton, QDockWidget, QMainWindow, QWidget
 
 from engine.core.news import FaultNews, ScanState
 from ui.asking import Answer, ask
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ui.views.start import StartView
 
 NAME = "Finescan"
+PRESSING = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 LEAST_NOTES_PX = 360
 NO_3D = FaultNews(
     "The 3D view is switched off: this screen offers no OpenGL 3.2.",
@@ -178,6 +179,14 @@ class MainWindow(QMainWindow):
             if widget is not None:
                 widget.shut()
         super().closeEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Let Enter press the button that has the keyboard: Space may belong to the scan."""
+        button = self.focusWidget()
+        if event.key() in PRESSING and isinstance(button, QAbstractButton):
+            button.click()
+        else:
+            super().keyPressEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Invite a single local file or folder, whatever page is shown."""

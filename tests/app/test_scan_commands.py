@@ -109,7 +109,7 @@ def test_an_order_that_cannot_be_carried_out_is_told_and_the_scan_goes_on(scan_o
     held.go.set()
     viewer.until_over()
     assert scan.state is ScanState.DONE
-    assert [(f.says, f.severity) for f in viewer.faults] == [("There is no such frame.", "ignore")]
+    assert [(f.says, f.severity) for f in viewer.faults] == [("There is no such frame.", "degrade")]
 
 
 def test_a_fuser_that_cannot_move_frames_says_so(scan_of, held):

@@ -1,5 +1,6 @@
 """The live page: what the camera sees, the mesh as it grows, and very few buttons."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
@@ -27,6 +28,9 @@ BRIEFLY_S = 0.2
 # What takes looking through the surface is asked this seldom.
 COVERAGE_EVERY_S = 0.7
 PICTURES = "Finescan"
+IGNORED = "ignore"
+
+log = logging.getLogger(__name__)
 # Large text on a small screen leaves the 3D view this much.
 VIEW_LEAST_PX = 150
 
@@ -34,9 +38,10 @@ VIEW_LEAST_PX = 150
 class ScanView(QWidget):
     """One scan from beginning to end.
 
-    `faulted` passes on every fault and note, `asked_review`, `asked_export` and `asked_close` what
-    the user wants next; `is_over` says that the scan has come to its end, whichever. `sound_chosen`
-    tells whether the user wants to hear when tracking is lost.
+    `faulted` passes on faults and notes, but those of single frames, which go to the log;
+    `asked_review`, `asked_export` and `asked_close` tell what the user wants next; `is_over` that
+    the scan has come to its end, whichever. `sound_chosen` tells whether the user wants to hear
+    when tracking is lost.
     """
 
     faulted = Signal(object)
@@ -222,7 +227,11 @@ class ScanView(QWidget):
         if news.stats is not None:
             self._show_stats(news.stats, news.state)
         for fault in news.faults:
-            self.faulted.emit(fault)
+            if fault.severity == IGNORED:
+                # One frame of hundreds; that tracking is lost is on the screen already.
+                log.info(fault.says)
+            else:
+                self.faulted.emit(fault)
         if news.state is not self._shown_state:
             self._show_state(news.state)
         if news.progress is not None and news.state is ScanState.FINISHING:
