@@ -9,7 +9,6 @@ from engine.core.settings import preset
 from engine.sources.detect import open_source
 
 MAKER = "tests.gui.first_scan:make_studio"
-INSIDE_M = 0.015
 SMALL = "synthetic:room?seed=1&frames=80&area=8&chest=1"
 
 
@@ -19,14 +18,14 @@ def make_studio():
     )
 
 
-def front_corners_m(spec):
+def front_corners_m(spec, inside_m):
     """Return two places (2, 3) on top of a room's chest, where a careful hand clicks its corners.
 
-    They are a centimetre and a half inside the ends of the upper front edge, which is a metre long.
+    They are so far inside the ends of the upper front edge, which is a metre long.
     """
     chest = open_source(spec).world.parts[-1]
     half = np.array(chest.shape.size)
     ends = np.array([[-1.0, -1.0, 1.0], [1.0, -1.0, 1.0]]) * half
     inwards = np.array([0.0, 0.0, half[2]]) - ends
-    clicked = ends + INSIDE_M * inwards / np.linalg.norm(inwards, axis=1, keepdims=True)
+    clicked = ends + inside_m * inwards / np.linalg.norm(inwards, axis=1, keepdims=True)
     return clicked @ chest.T_world_obj[:3, :3].T + chest.T_world_obj[:3, 3]
