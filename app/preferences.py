@@ -51,7 +51,7 @@ class Preferences(BaseModel):
         json_schema_extra={"is_plain": True},
     )
     sound: bool = Field(
-        True,
+        False,
         title="Sound when tracking is lost",
         description="While walking, the eyes are on the camera and not on the screen.",
         json_schema_extra={"is_plain": True},

@@ -211,7 +211,7 @@ def test_the_window_has_names_of_its_own(tmp_path):
     assert choices.window() == {
         "theme": "system",
         "text_scale": 1.0,
-        "sound": True,
+        "sound": False,
         "last_folder": "",
     }
     choices.set_window("last_folder", "/there")

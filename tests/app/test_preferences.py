@@ -15,10 +15,10 @@ needs_rights = pytest.mark.skipif(
 
 
 def test_what_is_changed_is_there_the_next_time(tmp_path):
-    PreferencesFile(tmp_path).change(theme="light", sound=False, preset="full")
+    PreferencesFile(tmp_path).change(theme="light", sound=True, preset="full")
     PreferencesFile(tmp_path).change(values={"depth.max_m": 3.5, "refine.denies": True})
     now = PreferencesFile(tmp_path).now
-    assert (now.theme, now.sound, now.preset) == ("light", False, "full")
+    assert (now.theme, now.sound, now.preset) == ("light", True, "full")
     assert now.values == {"depth.max_m": 3.5, "refine.denies": True}
     assert isinstance(now.values["refine.denies"], bool)
     assert [file.name for file in tmp_path.iterdir()] == ["preferences.json"]

@@ -144,7 +144,7 @@ def test_what_is_no_checkpoint_is_refused_and_not_installed():
 
 @pytest.mark.usefixtures("thing")
 def test_a_checkpoint_that_lacks_something_is_refused_with_the_page(tmp_path):
-    state = small_state()
+    state = dict(small_state())
     state.pop(next(iter(state)))
     torch.save({"state_dict": state}, tmp_path / "less.ckpt")
     Server.content = (tmp_path / "less.ckpt").read_bytes()

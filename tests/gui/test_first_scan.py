@@ -17,7 +17,7 @@ from tests.gui.user import picture_of
 from ui.views.review_crop import CropTool
 from ui.views.review_measure import MeasureTool
 
-SOON_MS, LONG_MS = 60_000, 240_000
+SOON_MS, LONG_MS = 60_000, 90_000
 LEFT = 3
 CEILING_OFF_M = 0.3
 IN_SIGHT_M = 0.04

@@ -165,6 +165,21 @@ def test_a_click_is_told_and_a_drag_is_not_and_only_while_picking(view):
     assert len(told) == 1
 
 
+def test_a_click_that_misses_by_a_hair_counts_and_one_beside_does_not(view):
+    vertices, faces = square()
+    view.show_result(Mesh(vertices, faces))
+    face_the_wall(view, from_y=1)
+    view.orbit.distance_m *= 3
+    view.set_picking(True)
+    told = []
+    view.picked.connect(told.append)
+    edge_px = round(float(view.lens().places(vertices.astype(float))[0][:, 0].max()))
+    assert edge_px < view.width() - 20
+    for beside_px, count in ((14, 0), (5, 1), (2, 2)):
+        QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=QPoint(edge_px + beside_px, 150))
+        assert len(told) == count
+
+
 def test_a_double_click_sets_what_the_view_turns_about(view):
     vertices, faces = square()
     view.show_result(Mesh(vertices, faces))

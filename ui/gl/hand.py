@@ -1,5 +1,6 @@
 """What pointer and keys do to the 3D view."""
 
+from itertools import chain
 from typing import Protocol
 
 from PySide6.QtCore import QPointF, Qt
@@ -12,6 +13,8 @@ from ui.gl.picking import Hit, Ray
 
 # A press that moved less than this was a click.
 CLICK_PX = 4.0
+# Corners are clicked from outside as often as from inside.
+MISSES_PX = (3.0, 6.0)
 TURN_DEG_PER_PX = 0.4
 STEP_DEG, STEP_PX, STEP_ZOOM = 5.0, 40.0, 1.15
 ZOOM_PER_NOTCH = 1.13
@@ -24,6 +27,7 @@ _ARROWS = {
     Qt.Key.Key_Up: (0, -1),
     Qt.Key.Key_Down: (0, 1),
 }
+_AROUND = tuple((x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y)
 _ZOOMS = {Qt.Key.Key_Plus: 1, Qt.Key.Key_Equal: 1, Qt.Key.Key_Minus: -1}
 
 
@@ -110,10 +114,16 @@ class Hand:
         was_click = self._pressed_at is not None and not self._is_drag and self.handle is None
         self._pressed_at = self.handle = self._grabbed = None
         if was_click and self._view.is_picking and event.button() == _LEFT:
-            hit = self._view.pick(event.position())
+            hit = self._near(event.position())
             if hit is not None:
                 self._view.tell_picked(hit)
         self._view.taken()
+
+    def _near(self, at_px: QPointF) -> Hit | None:
+        """Return what is at a place or, where nothing is, what a hand may have missed there."""
+        beside = (QPointF(far * x, far * y) for far in MISSES_PX for x, y in _AROUND)
+        places = chain([at_px], (at_px + step for step in beside))
+        return next((hit for hit in map(self._view.pick, places) if hit is not None), None)
 
     def double_click(self, event: QMouseEvent) -> None:
         """Turn about what was clicked from now on."""
