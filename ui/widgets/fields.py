@@ -1,5 +1,8 @@
 """Editors for one setting each."""
 
+from abc import abstractmethod
+from collections.abc import Callable
+
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QWheelEvent
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QWidget
@@ -57,15 +60,17 @@ class FieldEditor(QWidget):
         if self.control_em():
             self.control.setFixedWidth(round(self.control_em() * em_px))
 
+    @abstractmethod
     def show_value(self, value: Value) -> None:
         """Show a value without telling that it was edited."""
-        raise NotImplementedError
 
 
 def editor_of(field: SettingField) -> FieldEditor:
     """Return an editor that shows the field's value."""
-    editors = {"switch": Switch, "choice": OneOf, "integer": Number, "number": Number}
-    made: FieldEditor = editors.get(field.kind, Line)(field)
+    editors: dict[str, Callable[[SettingField], FieldEditor]] = {
+        "switch": Switch, "choice": OneOf, "integer": Number, "number": Number
+    }  # fmt: skip
+    made = editors.get(field.kind, Line)(field)
     made.show_value(field.value)
     return made
 
