@@ -79,7 +79,7 @@ class Keyframe:
             return
         at = _among(points_n3, among, lambda points: in_depth(points, depth))
         if len(at):
-            total.add_guidance(network, depth, points_n3, at)
+            total.add_guidance(network, depth, points_n3, at, at_points=True)
 
 
 def _among(points_n3: Tensor, among: Tensor | None, seen: Callable[[Tensor], Tensor]) -> Tensor:

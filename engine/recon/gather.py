@@ -19,7 +19,7 @@ class Sums:
         features_cn: sum of image features.
         views_n: how many views saw a point.
         guidance_n: sum of guidance.
-        depths_n: how many depth pictures counted.
+        depths_n: how many depth pictures counted; at points, the sum of what each counted for.
     """
 
     features_cn: Tensor
@@ -61,11 +61,21 @@ class Sums:
         self.views_n[at] += count
 
     def add_guidance(
-        self, network: FineRecon, depth: DepthView, points_n3: Tensor, at: Tensor
+        self,
+        network: FineRecon,
+        depth: DepthView,
+        points_n3: Tensor,
+        at: Tensor,
+        *,
+        at_points: bool = False,
     ) -> None:
         """Add what a depth picture says about the points of index `at`."""
         total, count = network.guidance_sums(
-            depth.depth_hw[None], points_n3[at], depth.K, depth.T_cam_world[None]
+            depth.depth_hw[None],
+            points_n3[at],
+            depth.K,
+            depth.T_cam_world[None],
+            at_points=at_points,
         )
         self.guidance_n[at] += total
         self.depths_n[at] += count

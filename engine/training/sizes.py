@@ -67,6 +67,7 @@ SMALL_FINERECON = FineReconConfig(
     head_width=16,
     is_residual=True,
     counts_views=True,
+    point_falloff=4.0,
 )
 SMOKE_FINERECON = FineReconConfig(
     image_feature_dim=7,

@@ -46,7 +46,7 @@ class Bench:
     """A studio over a camera, a recording and whatever lies on disk."""
 
     def __init__(self):
-        self.camera = FakeSource(count=24, is_live=True)
+        self.camera = FakeSource(count=96, is_live=True)
         self.made = []
         self.studio = Studio(preset("preview"), self.open_source, self.make_fuser)
 
@@ -66,6 +66,8 @@ class Bench:
 
     def scanned(self, spec):
         scan = self.opened(spec)
+        # A camera is looked at before the scan already: it must not be over by then.
+        self.camera.gate = lambda: None if scan.last_stats.frames_used else time.sleep(0.02)
         scan.start()
         reach(scan, ScanState.DONE)
         return scan

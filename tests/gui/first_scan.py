@@ -9,7 +9,7 @@ from engine.core.settings import preset
 from engine.sources.detect import open_source
 
 MAKER = "tests.gui.first_scan:make_studio"
-SMALL = "synthetic:room?seed=1&frames=80&area=8&chest=1"
+SMALL = "synthetic:room?seed=1&frames=48&area=8&chest=1&size=320x240"
 
 
 def make_studio():

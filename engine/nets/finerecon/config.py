@@ -65,6 +65,9 @@ class FineReconConfig:
     # at plain fusion; and the volume is told how many depth maps and pictures stand behind it.
     is_residual: bool = False
     counts_views: bool = False
+    # At single points depth counts as its power of -this: what is triangulated errs with the square
+    # of its distance, so that 4 is the inverse of the variance. In the released network all counts.
+    point_falloff: float = 0.0
 
     def __post_init__(self) -> None:
         if self.guidance not in GUIDANCE:
@@ -75,6 +78,8 @@ class FineReconConfig:
             )
         if self.point_guidance and self.guidance == "none":
             raise ValueError("point_guidance needs guidance.")
+        if self.point_falloff < 0 or (self.point_falloff and self.guidance != "tsdf"):
+            raise ValueError("point_falloff is at least 0, and needs guidance that is a tsdf.")
         if self.counts_views and self.guidance == "none":
             raise ValueError("counts_views needs guidance.")
         if self.is_residual and not (self.point_guidance and self.guidance == "tsdf"):

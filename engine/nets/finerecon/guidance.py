@@ -21,6 +21,8 @@ DEPTH_SAMPLING = "nearest"
 FEW = 2.0
 # A soft weighting of 12 cm is exp(-(16 d)^2), one of 24 cm exp(-(8 d)^2): 1.92 reaches a metre.
 SOFT_REACHES = 1.92
+# No depth counts more than this one, however it falls off.
+NEAREST_M = 0.3
 
 
 def behind(depth_n: Tensor, measured_n: Tensor) -> Tensor:
@@ -30,8 +32,8 @@ def behind(depth_n: Tensor, measured_n: Tensor) -> Tensor:
 
 def views(
     depth_vhw: Tensor, points_n3: Tensor, K_depth_33: Tensor, T_cam_world_v44: Tensor
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield for each view how far points lie behind its surface (n), and where that is known."""
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield how far points lie behind each view's surface (n), its depth, and where it is known."""
     hw = (depth_vhw.shape[-2], depth_vhw.shape[-1])
     points = points_n3.float()
     K_v33 = per_view(K_depth_33, T_cam_world_v44)
@@ -40,7 +42,7 @@ def views(
         is_seen = in_view(uv, depth, hw)
         uv = torch.where(is_seen[:, None], uv, 0)
         measured = sample(map_hw[None], uv, DEPTH_SAMPLING, "zeros")[0]
-        yield behind(depth, measured), is_seen & (measured != 0)
+        yield behind(depth, measured), measured, is_seen & (measured != 0)
 
 
 def guidance_sums(
@@ -50,23 +52,28 @@ def guidance_sums(
     T_cam_world_v44: Tensor,
     margin_m: float,
     seen_vn: Tensor | None = None,
+    falloff: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Return sums (n) of cut distances behind the surface, in margins, and how many views count.
 
     Views in which a point is hidden do not count. `seen_vn` leaves out further views of a point:
-    the volume at inference ignores depth outside the colour picture. Views may come in pieces.
+    the volume at inference ignores depth outside the colour picture. With `falloff` a view counts
+    as its depth to the power of -falloff, 1 at a metre. Views may come in pieces.
     """
     with exact(points_n3):
         total = points_n3.new_zeros(len(points_n3), dtype=torch.float32)
         count = torch.zeros_like(total)
         found = views(depth_vhw, points_n3, K_depth_33, T_cam_world_v44)
-        for i, (distance, is_known) in enumerate(found):
+        for i, (distance, measured, is_known) in enumerate(found):
             signed = distance.clamp(-margin_m, margin_m) / margin_m
             counts = is_known & (signed < HIDDEN_FROM)
             if seen_vn is not None:
                 counts = counts & seen_vn[i]
-            total = total + torch.where(counts, signed, 0)
-            count = count + counts
+            weight = counts.float()
+            if falloff:
+                weight = weight * measured.clamp(min=NEAREST_M) ** -falloff
+            total = total + weight * signed
+            count = count + weight
         return total, count
 
 
@@ -83,7 +90,7 @@ def density_sums(
         total = points_n3.new_zeros(len(points_n3), dtype=torch.float32)
         count = torch.zeros_like(total)
         found = views(depth_vhw, points_n3, K_depth_33, T_cam_world_v44)
-        for i, (distance, is_known) in enumerate(found):
+        for i, (distance, _, is_known) in enumerate(found):
             counts = is_known if seen_vn is None else is_known & seen_vn[i]
             total = total + (counts & (distance.abs() < reach_m))
             count = count + counts
@@ -92,7 +99,8 @@ def density_sums(
 
 def fill(sum_n: Tensor, count_n: Tensor, unseen: float) -> Tensor:
     """Return the channel: the mean over counting views, `unseen` where there are none."""
-    return torch.where(count_n > 0, sum_n / count_n.clamp(min=1), unseen)
+    is_known = count_n > 0
+    return torch.where(is_known, sum_n / torch.where(is_known, count_n, 1), unseen)
 
 
 def counted(count: Tensor) -> Tensor:
@@ -126,7 +134,7 @@ def depth_weights(
     reach_m = float(reach.removesuffix("cm")) / 100
     with exact(points_n3):
         rows = []
-        for distance, is_known in views(depth_vhw, points_n3, K_depth_33, T_cam_world_v44):
+        for distance, _, is_known in views(depth_vhw, points_n3, K_depth_33, T_cam_world_v44):
             if kind == "hard":
                 weight = (distance.abs() < reach_m).float()
             else:

@@ -99,12 +99,15 @@ class FineRecon(nn.Module):
         K_depth_33: Tensor,
         T_cam_world_v44: Tensor,
         seen_vn: Tensor | None = None,
+        *,
+        at_points: bool = False,
     ) -> tuple[Tensor, Tensor]:
-        """Return sums and counts (n) of this network's kind of guidance."""
+        """Return sums and counts (n) of this network's kind of guidance, of voxels or of points."""
         given = depth_vhw, points_n3, K_depth_33, T_cam_world_v44
         if self.config.guidance == "density":
             return density_sums(*given, math.sqrt(3) / 2 * self.config.voxel_m, seen_vn)
-        return guidance_sums(*given, self.config.guidance_margin_m, seen_vn)
+        falloff = self.config.point_falloff if at_points else 0.0
+        return guidance_sums(*given, self.config.guidance_margin_m, seen_vn, falloff)
 
     @property
     def unseen(self) -> float:
@@ -166,7 +169,9 @@ class FineRecon(nn.Module):
         """Return predictions at world points, each scene from its own crop."""
         voxel_m = self.config.voxel_m
         coarse = _per_scene(self.cnn2d, views.images_bv3hw)
-        voxels = self.points(views, coarse, crop.voxels(voxel_m), border_weighted=False)
+        voxels = self.points(
+            views, coarse, crop.voxels(voxel_m), border_weighted=False, are_voxels=True
+        )
         grid = (-1, *crop.dims)
         bn_mean = self.fusion.bn(voxels.image_mean_bcn.view(len(query_bn3), *grid))
         channels = [voxels.guidance_bn]
@@ -192,9 +197,14 @@ class FineRecon(nn.Module):
         )
 
     def points(
-        self, views: Views, features_bvchw: Tensor, points_bn3: Tensor, border_weighted: bool
+        self,
+        views: Views,
+        features_bvchw: Tensor,
+        points_bn3: Tensor,
+        border_weighted: bool,
+        are_voxels: bool = False,
     ) -> PointSamples:
-        """Return the plain means over all views at world points."""
+        """Return the means over all views at world points, or at voxels."""
         hw = (views.images_bv3hw.shape[-2], views.images_bv3hw.shape[-1])
         T_cam_world_bv44 = world_to_camera(views.T_world_cam_bv44)
         rows = []
@@ -205,7 +215,7 @@ class FineRecon(nn.Module):
             total, count = feature_sums(
                 features_bvchw[b], points, K, hw, T, border_weighted, weights
             )
-            signed, depths = self.guidance_sums(*measured)
+            signed, depths = self.guidance_sums(*measured, at_points=not are_voxels)
             guidance = fill(signed, depths, self.unseen)
             rows.append(PointSamples(mean(total, count), count, guidance, depths))
         return PointSamples(*map(torch.stack, zip(*rows, strict=True)))

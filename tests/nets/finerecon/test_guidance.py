@@ -62,6 +62,21 @@ def test_sums_add_up_over_views() -> None:
     assert (count.item(), total.item()) == (1, pytest.approx(0, abs=1e-5))
 
 
+def test_what_is_far_counts_less_at_points() -> None:
+    far = torch.eye(4)[None].clone()
+    far[0, 2, 3] = 2.0
+    # The first sees the point 6 cm behind its wall, the second, 2 m farther back, on its own.
+    maps = torch.cat([WALL - 0.06, WALL + 2.0])
+    poses = torch.cat([HERE, far])
+    total, count = guidance_sums(maps, on_axis(2.0), K, poses, MARGIN_M, falloff=4)
+    near_weight, far_weight = 1.94**-4, 4.0**-4
+    assert count.item() == pytest.approx(near_weight + far_weight)
+    assert total.item() == pytest.approx(0.5 * near_weight, rel=1e-4)
+    mean = 0.5 * near_weight / (near_weight + far_weight)
+    assert fill(total, count, 1.0).item() == pytest.approx(mean, rel=1e-4)
+    assert guidance_sums(WALL * 0, on_axis(2.0), K, HERE, MARGIN_M, falloff=4)[1].item() == 0
+
+
 def test_density_is_the_share_of_views_with_a_surface_in_reach() -> None:
     maps = torch.stack([WALL[0], WALL[0] + 0.05, WALL[0] * 0])
     total, count = density_sums(maps, on_axis(2.01, 1.0), K, HERE.expand(3, 4, 4), 0.0346)

@@ -102,9 +102,9 @@ def test_border_weights_are_for_evaluation_only(monkeypatch: pytest.MonkeyPatch)
     asked: list[bool] = []
     original = FineRecon.points
 
-    def listening(net, views, features, points, border_weighted):
+    def listening(net, views, features, points, border_weighted, **more):
         asked.append(border_weighted)
-        return original(net, views, features, points, border_weighted)
+        return original(net, views, features, points, border_weighted, **more)
 
     monkeypatch.setattr(FineRecon, "points", listening)
     net = network()
@@ -123,6 +123,7 @@ def test_border_weights_are_for_evaluation_only(monkeypatch: pytest.MonkeyPatch)
         {"point_backprojection": False},
         {"point_backprojection": False, "point_guidance": False},
         {"is_residual": True, "counts_views": True},
+        {"is_residual": True, "point_falloff": 4.0},
     ],
 )
 def test_every_ablation_runs_and_trains(change: dict[str, object]) -> None:
