@@ -18,6 +18,7 @@ import cv2
 
 from app.diagnostics import VERSION
 from app.files import write_whole
+from app.in_use import is_held_elsewhere
 from app.library_card import card_of
 from app.library_note import MESH, NOTE, THUMBNAIL, ScanNote, is_scan
 from engine.core.faults import BadInput, CannotWrite
@@ -126,7 +127,9 @@ class Library:
         yield Progress("save", STEPS, STEPS)
 
     def cards(self, busy: Collection[Path] = ()) -> Job[tuple[ScanCard, ...]]:
-        """Return what is in the folder, newest first, without the scans that are `busy`.
+        """Return what is in the folder, newest first, without the scans that are being made.
+
+        Those are the `busy` ones, and what another process works on.
 
         Folders that are no scans of ours are passed over.
 
@@ -144,7 +147,9 @@ class Library:
         for number, folder in enumerate(folders):
             yield Progress("Looking through your scans", number, len(folders))
             if folder not in busy:
-                cards.append(card_of(folder))
+                card = card_of(folder)
+                if card.state == "finished" or not is_held_elsewhere(folder):
+                    cards.append(card)
         return tuple(sorted(cards, key=lambda card: card.changed_s, reverse=True))
 
     def scan_at(self, spec: str) -> Path | None:
@@ -171,6 +176,11 @@ class Library:
         if self.root / path.name in busy:
             raise BadInput(
                 f"The scan {path.name} is open, so it was not deleted.", "Close it first."
+            )
+        if is_held_elsewhere(self.root / path.name):
+            raise BadInput(
+                f"Another window of Finescan works on {path.name}, so it was not deleted.",
+                "Close that window first.",
             )
         try:
             # Gone at once, even when removing the files is cut short; the next deletion ends that.

@@ -4,6 +4,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from app.in_use import hold
 from app.library import Library
 from app.library_note import ScanNote
 from engine.archive.journal import ArchiveWriter
@@ -21,6 +22,8 @@ class ScanPlace:
         self._library = library
         self._note = note
         self._folder = folder
+        if folder is not None:
+            hold(folder)
         self._lock = threading.Lock()
 
     @property
@@ -37,6 +40,7 @@ class ScanPlace:
         with self._lock:
             if self._folder is None:
                 self._folder = self._library.new_folder(self._note.title)
+                hold(self._folder)
             return self._folder
 
     def keep(self, surface: Mesh | TexturedMesh) -> Job[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -96,7 +97,11 @@ class Renderer:
         self.caster = Caster(self.solids)
         materials = list(dict.fromkeys(p.material for p in world.parts))
         number = {m: i for i, m in enumerate(materials)}
-        self.textures: Textures = paint_all(materials, texture_px, self.device)
+        # Paint dries while the light is measured: who opens a room waits for its first picture.
+        with ThreadPoolExecutor(1, "paint") as painter:
+            painted = painter.submit(paint_all, materials, texture_px, self.device)
+            self.lighting = Lighting(world, self.caster, self.device)
+            self.textures: Textures = painted.result()
         layer = [number[p.material] for p in world.parts]
         self._layer = torch.tensor(layer, device=self.device)
         self._instance = torch.tensor([p.instance for p in world.parts], device=self.device)
@@ -108,7 +113,6 @@ class Renderer:
         self._long_axis = torch.tensor(
             [p.material.recipe in GRAINED for p in world.parts], device=self.device
         )
-        self.lighting = Lighting(world, self.caster, self.device)
         self.exposure = 1.0
         self.exposure = self._meter()
 

@@ -5,6 +5,8 @@ import os
 import pickle
 import shutil
 import signal
+import subprocess
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -12,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+from app.in_use import hold, is_held_elsewhere
 from app.library import Library
 from app.library_note import ScanNote, read_note
 from app.method import Method
@@ -378,3 +381,54 @@ def test_an_empty_surface_is_refused(library):
     with pytest.raises(BadInput, match="no face"):
         done(library.keep(folder, empty, note_of()))
     assert list(folder.iterdir()) == []
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from app.in_use import hold
+hold(Path(sys.argv[1]))
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+def test_what_another_process_works_on_is_neither_offered_nor_deleted(library, kitchen):
+    begun = library.new_folder("Hall")
+    with ArchiveWriter(begun, "Hall", is_metric=True) as writer:
+        writer.add(frame_at(0, 4))
+    library.begin(begun, note_of("Hall"))
+
+    def titles():
+        return {card.title for card in done(library.cards())[0]}
+
+    assert titles() == {"Kitchen", "Hall"}
+    others = [
+        subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE)
+        for folder in (begun, kitchen)
+    ]
+    try:
+        assert [other.stdout.readline() for other in others] == [b"held\n"] * 2
+        # What is finished can be looked at by everybody.
+        assert titles() == {"Kitchen"}
+        for folder in (begun, kitchen):
+            with pytest.raises(BadInput, match="Another window"):
+                library.delete(folder)
+        # To be killed is enough.
+        others[0].kill()
+        others[0].wait(30)
+        assert titles() == {"Kitchen", "Hall"}
+        library.delete(begun)
+        assert titles() == {"Kitchen"}
+    finally:
+        for other in others:
+            other.kill()
+            other.communicate(timeout=30)
+
+
+def test_a_process_does_not_stand_in_its_own_way(library, kitchen):
+    hold(kitchen)
+    hold(kitchen)
+    assert not is_held_elsewhere(kitchen)
+    library.delete(kitchen)
+    assert not kitchen.exists()

@@ -108,8 +108,7 @@ class Keyboard:
         self._press(Qt.Key.Key_E, CTRL)
 
     def begin_export(self):
-        # A window manager gives a new dialog the keyboard; there is none here.
-        QTest.keyClick(self.window.dialog, Qt.Key.Key_Return)
+        self._press(Qt.Key.Key_Return)
 
     def _tab_to(self, widget):
         for _ in range(80):
@@ -196,7 +195,7 @@ def first_scan(user, window, qtbot, tmp_path, spec, early, within_m):
     assert [m.metres for m in measured] == [pytest.approx(1.0, abs=within_m)]
 
     does.export()
-    until(lambda: window.dialog is not None and window.dialog.isVisible())
+    until(lambda: window.dialog is not None and window.dialog.isActiveWindow())
     goal = tmp_path / "room.glb"
     window.dialog.path_edit.setText(str(goal))
     does.begin_export()
