@@ -22,7 +22,8 @@ def growth(kit: Kit, on_progress: Report) -> Figures:
     A camera in a large room sees more surface at once, which costs more however short the scan
     is. So `growth_ratio` compares the very same walk through a part of the large room: in a scan
     that holds that part alone, and in one that holds all of the room. `rooms_ratio` compares the
-    large room in the large scan with the small room, content and all.
+    large room in the large scan with the small room, content and all; `rooms_ratio_a_m2` does so
+    for each square metre of surface in view.
     """
     small_ms, small_m2, _ = _costs(kit, [SMALL], on_progress)
     alone_ms, _, _ = _costs(kit, [WALK, WALK], on_progress)
@@ -32,6 +33,9 @@ def growth(kit: Kit, on_progress: Report) -> Figures:
     return {
         "growth_ratio": float(np.median(large_ms / alone_ms)),
         "rooms_ratio": float(np.median(large_ms) / np.median(small_ms[half:])),
+        "rooms_ratio_a_m2": float(
+            np.median(large_ms / large_m2) / np.median(small_ms[half:] / small_m2[half:])
+        ),
         "small_ms_p50": float(np.median(small_ms[half:])),
         "alone_ms_p50": float(np.median(alone_ms)),
         "large_ms_p50": float(np.median(large_ms)),

@@ -231,6 +231,7 @@ def test_the_whole_suite_prints_what_machines_rely_on(capsys, monkeypatch):
         for key in keys:
             assert np.isfinite(row[group][key]), (group, key)
     assert row["growth_ratio"] > 0
+    assert row["growth"]["rooms_ratio_a_m2"] > 0
     assert row["peak_rss_mb"] > 100
     for grade in GRADES:
         assert 0 <= row["surface"][grade]["f1_5cm"] <= 1
