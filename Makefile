@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A virtual screen where one can be had, so that windows are tested with real OpenGL.
 SCREEN := $(shell command -v xvfb-run >/dev/null 2>&1 && echo 'env QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1280x800x24"')
 
-.PHONY: demo test test-slow test-gpu train-smoke screenshots check lint types contracts bench run setup clean
+.PHONY: demo test test-slow test-explore test-gpu train-smoke screenshots check lint types contracts bench run setup clean
 
 demo: setup
 	$(BIN)/python run_scanner.py scan 'synthetic:room?seed=7&frames=240&chest=1' --out out/demo
@@ -16,6 +16,9 @@ test: setup
 
 test-slow: setup
 	$(SCREEN) $(BIN)/python -m pytest -m slow
+
+test-explore: setup
+	$(SCREEN) $(BIN)/python -m pytest --hypothesis-profile=explore
 
 test-gpu: setup
 	$(BIN)/python -m pytest -m gpu

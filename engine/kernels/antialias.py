@@ -12,6 +12,9 @@ from torch import Tensor
 
 from engine.kernels.rasterise import Fragments
 
+# Who finds out which face a pixel sees may round differently where an edge meets its centre.
+SLACK_PX = 1e-3
+
 
 class _Pairs(NamedTuple):
     """Neighbouring pixels that see different faces, the one with the nearer face first.
@@ -116,7 +119,8 @@ def _silhouettes(
         row = _coordinate(pairs.near, 1 - pairs.along, shape)[:, None]
         spans = (p_a.gather(1, 1 - along) <= row) != (p_b.gather(1, 1 - along) <= row)
         fraction = _crossing(pairs, shape, clip, a, b)
-        fits = outline & steep[:, 0] & spans[:, 0] & ahead & (fraction >= 0) & (fraction <= 1)
+        between = (fraction >= -SLACK_PX) & (fraction <= 1 + SLACK_PX)
+        fits = outline & steep[:, 0] & spans[:, 0] & ahead & between
         fits &= start < 0
         start, end = torch.where(fits, a, start), torch.where(fits, b, end)
     found = start >= 0

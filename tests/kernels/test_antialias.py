@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.kernels.antialias import antialias, opposite_corners
@@ -27,6 +27,7 @@ def square(left, right, low=-0.503, high=0.503, depth=-1.3):
 
 @settings(max_examples=60, deadline=None)
 @given(st.floats(-0.5, 0.5), st.floats(-0.4, 0.4))
+@example(-0.24984717787972394, 0.09126109402465793).via("an edge through a pixel's centre")
 def test_a_half_planes_mask_is_its_area_and_moves_by_the_length_of_its_side(at, slope):
     # One face covers everything left of a line that is steep enough to be cut by every row.
     side = torch.tensor(at, dtype=torch.float64, requires_grad=True)

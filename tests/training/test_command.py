@@ -65,6 +65,7 @@ def test_a_resumed_run_keeps_its_recordings(tmp_path: Path) -> None:
     assert chosen({"steps": 9}, tmp_path, True) == replace(begun, steps=9)
 
 
+@pytest.mark.slow
 def test_two_minutes_on_a_cpu_teach_something(tmp_path: Path) -> None:
     """What `make train-smoke` does; then the run is taken up once more."""
     out = str(tmp_path / "a")
