@@ -22,7 +22,8 @@ from ui.views.review_measure import MeasureTool
 SOON_MS, LONG_MS = 120_000, 240_000
 LEFT = 3
 CEILING_OFF_M = 0.3
-IN_SIGHT_M = 0.04
+# Scanned corners are rounded; what lies behind them is half a metre off.
+IN_SIGHT_M = 0.08
 PLAIN, SHIFT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier
 CTRL, ALT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
 
@@ -136,7 +137,7 @@ def test_a_first_scan_from_the_demo_room_to_a_file(user, window_of, qtbot, tmp_p
 @pytest.mark.slow
 @pytest.mark.parametrize("user", [Mouse, Keyboard])
 def test_the_demo_room_itself(user, window_of, qtbot, tmp_path):
-    first_scan(user, window_of(HostedStudio()), qtbot, tmp_path, DEMO, early=60, within_m=0.01)
+    first_scan(user, window_of(HostedStudio()), qtbot, tmp_path, DEMO, early=5, within_m=0.01)
 
 
 def first_scan(user, window, qtbot, tmp_path, spec, early, within_m):
@@ -236,15 +237,18 @@ def look_at(view, ends):
     along = ends[1] - ends[0]
     front_deg = np.degrees(np.arctan2(-along[0], along[1]))
     view.orbit.centre_m, view.orbit.distance_m = ends.mean(axis=0), 2.2
+    misses = []
     for elevation_deg, aside_deg in product((30.0, 45.0, 60.0), (0.0, 25.0, -25.0, 45.0, -45.0)):
         view.orbit.elevation_deg = elevation_deg
         view.orbit.azimuth_deg = front_deg + aside_deg
         view.taken()
         places = [QPointF(*view.lens().places(end[None])[0][0]) for end in ends]
         hits = [view.pick(place) for place in places]
-        if all(
-            hit is not None and np.linalg.norm(hit.point_m - end) < IN_SIGHT_M
+        off_m = [
+            np.inf if hit is None else float(np.linalg.norm(hit.point_m - end))
             for hit, end in zip(hits, ends, strict=True)
-        ):
+        ]
+        if max(off_m) < IN_SIGHT_M:
             return [place.toPoint() for place in places]
-    raise AssertionError("The edge is in sight from nowhere.")
+        misses.append((elevation_deg, aside_deg, np.round(off_m, 3).tolist()))
+    raise AssertionError(f"The edge is in sight from nowhere: {misses}")
