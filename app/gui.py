@@ -4,7 +4,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from app.crash import CrashKeeper, crash_folder, nothing_silent
+from app.hard_crash import reports_of_crashes, traced
 from app.host import HostedStudio
 from app.preferences import PreferencesFile, config_folder
 from engine.core.faults import Fault, MissingPart
@@ -26,6 +27,11 @@ HEARTBEAT_MS = 200
 REPORTED = FaultNews(
     "Something failed, and a report of it was written.",
     "Please send it with a word on what you did. It holds no pictures and no surfaces.",
+    "degrade",
+)
+ENDED_HARD = FaultNews(
+    "Finescan ended abruptly last time, and a report of it was written.",
+    "Please send it with a word on what you did. Unfinished scans are offered on the start page.",
     "degrade",
 )
 NOT_REPORTED = FaultNews(
@@ -43,11 +49,13 @@ def main(source: str | None) -> int:
     """
     check_screen()
     # First, as the engine takes longest to be ready; the window does not wait for it.
-    with closing(HostedStudio()) as studio:
+    with traced(crash_folder()), closing(HostedStudio()) as studio:
         program, logbook = application(), Logbook()
         window = MainWindow(studio, logbook=logbook)
         with _nothing_lost(window, logbook), _nothing_silent(window):
             window.show()
+            for report in reports_of_crashes(crash_folder()):
+                window.told.emit(ENDED_HARD, _way_to(window, report))
             if source is not None:
                 window.open(source)
             # Python hears Ctrl-C only while it runs, and Qt's loop is not Python.
@@ -95,7 +103,7 @@ def _nothing_lost(window: MainWindow, logbook: Logbook) -> Iterator[None]:
         if path is None:
             window.told.emit(NOT_REPORTED, None)
         else:
-            window.told.emit(REPORTED, ("Open folder", partial(window.show_folder, path.parent)))
+            window.told.emit(REPORTED, _way_to(window, path))
 
     keeper = CrashKeeper(crash_folder(), logbook.lines, written, _preferences)
     root = logging.getLogger()
@@ -112,6 +120,10 @@ def _nothing_lost(window: MainWindow, logbook: Logbook) -> Iterator[None]:
         root.removeHandler(keeper)
         root.removeHandler(logbook)
         root.setLevel(before)
+
+
+def _way_to(window: MainWindow, report: Path) -> tuple[str, Callable[[], None]]:
+    return "Open folder", partial(window.show_folder, report.parent)
 
 
 def _preferences() -> dict[str, Any]:

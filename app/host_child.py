@@ -10,6 +10,8 @@ from logging.handlers import QueueHandler
 from queue import SimpleQueue
 from typing import Any
 
+from app.crash import crash_folder
+from app.hard_crash import traced
 from app.host_desk import Desk
 from app.host_wire import Gone, receive, send
 from app.host_words import Bye, Logged
@@ -38,9 +40,10 @@ def main(way: socket.socket, factory: str) -> None:
     threading.Thread(target=_listen, args=(way, inbox), name="listen", daemon=True).start()
     code = 1
     try:
-        module, name = factory.split(":")
-        studio: StudioPort = getattr(import_module(module), name)()
-        Desk(way, inbox, studio).serve()
+        with traced(crash_folder()):
+            module, name = factory.split(":")
+            studio: StudioPort = getattr(import_module(module), name)()
+            Desk(way, inbox, studio).serve()
         code = 0
     except Gone:
         code = 0
