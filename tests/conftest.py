@@ -4,7 +4,7 @@ import pytest
 from hypothesis import settings
 
 # A busy machine, or a kernel compiled on first use, is no reason to fail a property.
-# The same cases on every run, so that what passed once passes again; `make test-explore` has others.
+# The same cases on every run, so that what passed once passes again; others: `make test-explore`.
 settings.register_profile("finescan", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("finescan")
