@@ -2,14 +2,11 @@
 
 import time
 from dataclasses import replace
-from itertools import count
 
 import numpy as np
 
 from app.bench_live_kit import Figures, Kit, Report
-from app.fuser import Fuser
 from app.lockstep import catch_up
-from engine.core.arrays import F64
 from engine.core.frames import Frame
 from engine.core.news import Progress
 
@@ -21,62 +18,75 @@ def growth(kit: Kit, on_progress: Report) -> Figures:
 
     A camera in a large room sees more surface at once, which costs more however short the scan
     is. So `growth_ratio` compares the very same walk through a part of the large room: in a scan
-    that holds that part alone, and in one that holds all of the room. `rooms_ratio` compares the
-    large room in the large scan with the small room, content and all; `rooms_ratio_a_m2` does so
-    for each square metre of surface in view.
+    that holds that part alone, and in one that holds all of the room, frame by frame in turn, as
+    processors are not equally fast all the time. `rooms_ratio` compares the large room in the
+    large scan with the small room, content and all; `rooms_ratio_a_m2` does so for each square
+    metre of surface in view.
     """
-    small_ms, small_m2, _ = _costs(kit, [SMALL], on_progress)
-    alone_ms, _, _ = _costs(kit, [WALK, WALK], on_progress)
-    large_ms, large_m2, large = _costs(kit, [FILL, WALK, WALK], on_progress)
-    # The first half warms up, and fills the small room.
-    half = len(small_ms) // 2
-    return {
+    small, alone, large = (Scan(kit, name) for name in (SMALL, WALK, WALK))
+    # What comes first warms up, fills the rooms, and sees all of the walk once.
+    small.walk(SMALL, on_progress, stop=len(kit.source(SMALL)) // 2)
+    alone.walk(WALK, on_progress)
+    large.walk(FILL, on_progress)
+    large.walk(WALK, on_progress)
+    steps = list(zip(kit.frames(SMALL)[small.count :], kit.frames(WALK), strict=False))
+    rows = []
+    for done, (near, far) in enumerate(steps):
+        pairs = [(small, near), (alone, far), (large, far)]
+        # Who comes after the large scan finds its own data out of the cache.
+        pairs = pairs if done % 2 else pairs[::-1]
+        cost_ms = {scan: scan.cost_ms(frame) for scan, frame in pairs}
+        rows.append([cost_ms[scan] for scan in (small, alone, large)])
+        on_progress(Progress("growth in turn", done, len(steps)))
+    small_ms, alone_ms, large_ms = np.array(rows).T
+    reach_m = kit.settings.depth.max_m
+    small_m2 = np.array([_area_m2(near, reach_m) for near, _ in steps])
+    large_m2 = np.array([_area_m2(far, reach_m) for _, far in steps])
+    stats = large.fuser.stats()
+    row = {
         "growth_ratio": float(np.median(large_ms / alone_ms)),
-        "rooms_ratio": float(np.median(large_ms) / np.median(small_ms[half:])),
-        "rooms_ratio_a_m2": float(
-            np.median(large_ms / large_m2) / np.median(small_ms[half:] / small_m2[half:])
-        ),
-        "small_ms_p50": float(np.median(small_ms[half:])),
+        "rooms_ratio": float(np.median(large_ms) / np.median(small_ms)),
+        "rooms_ratio_a_m2": float(np.median(large_ms / large_m2) / np.median(small_ms / small_m2)),
+        "small_ms_p50": float(np.median(small_ms)),
         "alone_ms_p50": float(np.median(alone_ms)),
         "large_ms_p50": float(np.median(large_ms)),
-        "small_view_m2": float(np.median(small_m2[half:])),
+        "small_view_m2": float(np.median(small_m2)),
         "large_view_m2": float(np.median(large_m2)),
-        **large,
-    }
-
-
-def _costs(kit: Kit, names: list[str], on_progress: Report) -> tuple[F64, F64, Figures]:
-    """Return milliseconds and square metres of every view of the last tape, and the scan's size."""
-    fuser = kit.maker("sensor")(kit.source(names[0]).describe())
-    fuser.lose_helper()
-    # Numbers name frames for the whole scan, and here it is made of several tapes.
-    numbers = count()
-    ms: list[float] = []
-    areas: list[float] = []
-    for name in names:
-        ms.clear()
-        areas.clear()
-        source = kit.source(name)
-        for done, frame in enumerate(source.frames()):
-            ms.append(_cost_ms(fuser, replace(frame, index=next(numbers))))
-            areas.append(_area_m2(frame, kit.settings.depth.max_m))
-            on_progress(Progress(f"growth {name}", done, len(source)))
-    stats = fuser.stats()
-    size = {
         "large_scan_mb": stats.memory_mb,
-        "large_on_disk_mb": fuser.on_disk_mb,
+        "large_on_disk_mb": large.fuser.on_disk_mb,
         "large_keyframes": stats.keyframes,
     }
-    fuser.close()
-    return np.array(ms), np.array(areas), size
+    for scan in (small, alone, large):
+        scan.fuser.close()
+    return row
 
 
-def _cost_ms(fuser: Fuser, frame: Frame) -> float:
-    """Return the processor milliseconds of a frame and of what its draft still owes."""
-    started = time.process_time()
-    fuser.add(frame)
-    catch_up(fuser)
-    return 1e3 * (time.process_time() - started)
+class Scan:
+    """A scan with sensor depth, without anybody who refines it."""
+
+    def __init__(self, kit: Kit, name: str) -> None:
+        """Begin a scan with the camera of a tape."""
+        self.fuser = kit.maker("sensor")(kit.source(name).describe())
+        self.fuser.lose_helper()
+        self.count = 0
+        self._kit = kit
+
+    def walk(self, name: str, on_progress: Report, stop: int | None = None) -> None:
+        """Take a tape, to its end or to a frame."""
+        source = self._kit.source(name, stop=stop)
+        for done, frame in enumerate(source.frames()):
+            self.cost_ms(frame)
+            on_progress(Progress(f"growth {name}", done, len(source)))
+
+    def cost_ms(self, frame: Frame) -> float:
+        """Take a frame; return the processor milliseconds of it and of what its draft owes."""
+        # Numbers name frames for the whole scan, and here it is made of several tapes.
+        numbered = replace(frame, index=self.count)
+        self.count += 1
+        started = time.process_time()
+        self.fuser.add(numbered)
+        catch_up(self.fuser)
+        return 1e3 * (time.process_time() - started)
 
 
 def _area_m2(frame: Frame, reach_m: float) -> float:

@@ -17,6 +17,8 @@ from engine.core.poses import Pose
 from engine.sources.base import SourceInfo
 
 Size = tuple[int, int]
+# Drivers of cameras keep four frames (video for Linux) to sixteen (RealSense).
+BUFFERED = 4
 MISSED = "came while an earlier one was still being taken"
 
 
@@ -108,9 +110,10 @@ class Play:
 class TapeSource:
     """Plays a tape as a recording or, when it has a rate, as a camera that waits for nobody.
 
-    A camera's frames come by the clock. Whoever is not back in time for the next one misses it:
-    `skipped` counts those. `left_s` says when each frame left, by `perf_counter`. Frames are
-    numbered through all rounds.
+    A camera's frames come by the clock. Its driver keeps the last `BUFFERED` for a reader who is
+    late; those before are lost, and `skipped` counts them. `left_s` says when each frame left the
+    camera, by `perf_counter`, however long the driver kept it. Frames are numbered through all
+    rounds.
     """
 
     def __init__(self, tape: Tape, play: Play) -> None:
@@ -147,13 +150,13 @@ class TapeSource:
         for index in range(len(self)):
             if rate_hz is not None:
                 due_s = begun_s + index / rate_hz
-                if time.perf_counter() > due_s + 1 / rate_hz:
+                if time.perf_counter() > due_s + BUFFERED / rate_hz:
                     self.skipped[MISSED] = self.skipped.get(MISSED, 0) + 1
                     continue
             frame = self._frame(index)
             if rate_hz is not None and self._closed.wait(max(0.0, due_s - time.perf_counter())):
                 return
-            self.left_s[index] = time.perf_counter()
+            self.left_s[index] = time.perf_counter() if rate_hz is None else due_s
             yield frame
         self._rested.wait(self._play.rest_s)
 
