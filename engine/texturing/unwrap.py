@@ -50,10 +50,13 @@ def unwrap(mesh: Mesh, size_px: int) -> Job[Atlas]:
     pieces = _split(mesh)
     packer = xatlas.Atlas()
     sources: list[I64] = []
+    # xatlas takes a piece at the address of an earlier one for a copy of it: none may be freed.
+    kept_alive: list[np.ndarray] = []
     for done, piece in enumerate(pieces):
         yield Progress("unwrap", done, len(pieces) + 1)
         source, faces, plane_m = _flatten(mesh, piece, texels_per_m)
         sources.append(source)
+        kept_alive += [plane_m, faces]
         packer.add_uv_mesh(plane_m, faces)
     yield Progress("unwrap", len(pieces), len(pieces) + 1)
     packer.generate(xatlas.ChartOptions(), _packing(texels_per_m, GUTTER_PX))

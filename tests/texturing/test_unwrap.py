@@ -1,7 +1,9 @@
+import weakref
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import xatlas
 
 from engine.texturing import unwrap as room
 from engine.texturing.unwrap import Atlas, unwrap
@@ -42,6 +44,27 @@ def test_faces_keep_order_and_place(atlas: Atlas):
     assert (atlas.mesh.vertices[atlas.mesh.faces] == mesh.vertices[mesh.faces]).all()
     assert (mesh.vertices[atlas.source_vertex] == atlas.mesh.vertices).all()
     assert (atlas.source_vertex[atlas.mesh.faces] == mesh.faces).all()
+
+
+def test_pieces_stay_where_they_are_until_they_are_packed(monkeypatch: pytest.MonkeyPatch):
+    # xatlas knows pieces by their address; a freed one's place is soon another's.
+    class Watched(xatlas.Atlas):
+        def __init__(self) -> None:
+            super().__init__()
+            self.given: list[weakref.ref] = []
+
+        def add_uv_mesh(self, uvs: np.ndarray, indices: np.ndarray) -> None:
+            self.given += [weakref.ref(uvs), weakref.ref(indices)]
+            super().add_uv_mesh(uvs, indices)
+
+        def generate(self, *options: object) -> None:
+            alive.append([given() is not None for given in self.given])
+            super().generate(*options)
+
+    alive: list[list[bool]] = []
+    monkeypatch.setattr(room.xatlas, "Atlas", Watched)
+    finish(unwrap(ball(4), 512))
+    assert alive[-1] == [True] * 16
 
 
 def test_split_vertices_remember_whether_they_were_observed():
