@@ -1,7 +1,10 @@
 """Whether a keyframe costs more because the scan has grown."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -10,88 +13,94 @@ from app.lockstep import catch_up
 from engine.core.frames import Frame
 from engine.core.news import Progress
 
-SMALL, FILL, WALK = "tour10", "fill160", "late160"
+ROOM, FILL, WALK = "tour10", "fill160", "late160"
+# Sixteen rooms of 10 m2 side by side make a flat of 160 m2; walls are thick enough between them.
+ROOMS, APART_M = 16, 6.0
+# The other rooms are walked through in steps so many times as long.
+STRIDE = 4
 
 
 def growth(kit: Kit, on_progress: Report) -> Figures:
-    """Return what a keyframe costs in processor time, in a small scan and in a large one.
+    """Return what a keyframe costs in processor time, in small scans and in large ones.
 
-    A camera in a large room sees more surface at once, which costs more however short the scan
-    is. So `growth_ratio` compares the very same walk through a part of the large room: in a scan
-    that holds that part alone, and in one that holds all of the room, frame by frame in turn, as
-    processors are not equally fast all the time. `rooms_ratio` compares the large room in the
-    large scan with the small room, content and all; `rooms_ratio_a_m2` does so for each square
-    metre of surface in view.
+    `growth_ratio` compares a room of 10 m2 scanned alone with the same room in a flat of 160 m2
+    that is made of sixteen such. In one hall of 160 m2 a camera sees far more surface at once,
+    which costs more however short the scan is: `hall_ratio` compares a keyframe there with one in
+    the room alone, `hall_part_ratio` with the same one in a scan of that part of the hall alone.
+    All are taken frame by frame in turn, as processors are not equally fast all the time.
     """
-    small, alone, large = (Scan(kit, name) for name in (SMALL, WALK, WALK))
-    # What comes first warms up, fills the rooms, and sees all of the walk once.
-    small.walk(SMALL, on_progress, stop=len(kit.source(SMALL)) // 2)
-    alone.walk(WALK, on_progress)
-    large.walk(FILL, on_progress)
-    large.walk(WALK, on_progress)
-    steps = list(zip(kit.frames(SMALL)[small.count :], kit.frames(WALK), strict=False))
+    room, flat = Scan(kit, ROOM), Scan(kit, ROOM)
+    part, hall = Scan(kit, WALK), Scan(kit, WALK)
+    frames = kit.frames(ROOM)
+    first, rest = frames[: len(frames) // 2], frames[len(frames) // 2 :]
+    # What comes first warms up, fills the rooms, and sees all of the walks once.
+    for scan in (flat, room):
+        scan.walk(ROOM, on_progress)
+        scan.take(first)
+    flat.walk(ROOM, on_progress, STRIDE, rounds=ROOMS, apart_m=APART_M)
+    part.walk(WALK, on_progress)
+    hall.walk(FILL, on_progress)
+    hall.walk(WALK, on_progress)
     rows = []
+    steps = list(zip(rest, kit.frames(WALK), strict=False))
     for done, (near, far) in enumerate(steps):
-        pairs = [(small, near), (alone, far), (large, far)]
-        # Who comes after the large scan finds its own data out of the cache.
-        pairs = pairs if done % 2 else pairs[::-1]
-        cost_ms = {scan: scan.cost_ms(frame) for scan, frame in pairs}
-        rows.append([cost_ms[scan] for scan in (small, alone, large)])
+        pairs = [(room, near), (flat, near), (part, far), (hall, far)]
+        # Who comes after a large scan finds its own data out of the cache.
+        for scan, frame in pairs if done % 2 else pairs[::-1]:
+            scan.take([frame])
+        rows.append([scan.last for scan, _ in pairs])
         on_progress(Progress("growth in turn", done, len(steps)))
-    small_ms, alone_ms, large_ms = np.array(rows).T
-    reach_m = kit.settings.depth.max_m
-    small_m2 = np.array([_area_m2(near, reach_m) for near, _ in steps])
-    large_m2 = np.array([_area_m2(far, reach_m) for _, far in steps])
-    stats = large.fuser.stats()
-    row = {
-        "growth_ratio": float(np.median(large_ms / alone_ms)),
-        "rooms_ratio": float(np.median(large_ms) / np.median(small_ms)),
-        "rooms_ratio_a_m2": float(np.median(large_ms / large_m2) / np.median(small_ms / small_m2)),
-        "small_ms_p50": float(np.median(small_ms)),
-        "alone_ms_p50": float(np.median(alone_ms)),
-        "large_ms_p50": float(np.median(large_ms)),
-        "small_view_m2": float(np.median(small_m2)),
-        "large_view_m2": float(np.median(large_m2)),
-        "large_scan_mb": stats.memory_mb,
-        "large_on_disk_mb": large.fuser.on_disk_mb,
-        "large_keyframes": stats.keyframes,
+    cost_ms, triangles = np.moveaxis(np.array(rows), -1, 0)
+    room_ms, flat_ms, part_ms, hall_ms = cost_ms.T
+    row: Figures = {
+        "growth_ratio": float(np.median(flat_ms / room_ms)),
+        "hall_ratio": float(np.median(hall_ms) / np.median(room_ms)),
+        "hall_part_ratio": float(np.median(hall_ms / part_ms)),
     }
-    for scan in (small, alone, large):
+    scans = {"room": room, "flat": flat, "hall_part": part, "hall": hall}
+    for number, (name, scan) in enumerate(scans.items()):
+        stats = scan.fuser.stats()
+        row[name] = {
+            "keyframe_ms_p50": float(np.median(cost_ms[:, number])),
+            "triangles_meshed_p50": float(np.median(triangles[:, number])),
+            "scan_mb": stats.memory_mb,
+            "on_disk_mb": scan.fuser.on_disk_mb,
+            "keyframes": stats.keyframes,
+        }
         scan.fuser.close()
     return row
 
 
 class Scan:
-    """A scan with sensor depth, without anybody who refines it."""
+    """A scan with sensor depth, without anybody who refines it.
+
+    Attributes:
+        last: processor milliseconds that the last frame took with all that its draft owed, and how
+            many triangles were meshed for it: how much surface was in view.
+    """
 
     def __init__(self, kit: Kit, name: str) -> None:
         """Begin a scan with the camera of a tape."""
         self.fuser = kit.maker("sensor")(kit.source(name).describe())
         self.fuser.lose_helper()
-        self.count = 0
+        self.last = 0.0, 0.0
         self._kit = kit
+        self._count = 0
 
-    def walk(self, name: str, on_progress: Report, stop: int | None = None) -> None:
-        """Take a tape, to its end or to a frame."""
-        source = self._kit.source(name, stop=stop)
-        for done, frame in enumerate(source.frames()):
-            self.cost_ms(frame)
-            on_progress(Progress(f"growth {name}", done, len(source)))
+    def walk(self, name: str, on_progress: Report, stride: int = 1, **play: Any) -> None:
+        """Take every so manieth frame of a tape."""
+        source = self._kit.source(name, **play)
+        for done, frame in enumerate(islice(source.frames(), None, None, stride)):
+            self.take([frame])
+            on_progress(Progress(f"growth {name}", done * stride, len(source)))
 
-    def cost_ms(self, frame: Frame) -> float:
-        """Take a frame; return the processor milliseconds of it and of what its draft owes."""
-        # Numbers name frames for the whole scan, and here it is made of several tapes.
-        numbered = replace(frame, index=self.count)
-        self.count += 1
-        started = time.process_time()
-        self.fuser.add(numbered)
-        catch_up(self.fuser)
-        return 1e3 * (time.process_time() - started)
-
-
-def _area_m2(frame: Frame, reach_m: float) -> float:
-    """Return the area across the line of sight of all surface a frame's depth shows."""
-    assert frame.depth_m is not None
-    assert frame.depth_intrinsics is not None
-    seen = frame.depth_m[(frame.depth_m > 0) & (frame.depth_m <= reach_m)].astype(np.float64)
-    return float((seen**2).sum() / (frame.depth_intrinsics.fx * frame.depth_intrinsics.fy))
+    def take(self, frames: Iterable[Frame]) -> None:
+        """Take frames and all that their drafts owe."""
+        for frame in frames:
+            # Numbers name frames for the whole scan, and here it is made of several walks.
+            numbered = replace(frame, index=self._count)
+            self._count += 1
+            started = time.process_time()
+            patches = [*self.fuser.add(numbered), *catch_up(self.fuser)]
+            cost_ms = 1e3 * (time.process_time() - started)
+            self.last = cost_ms, float(sum(len(patch.faces) for patch in patches))

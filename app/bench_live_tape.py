@@ -17,8 +17,6 @@ from engine.core.poses import Pose
 from engine.sources.base import SourceInfo
 
 Size = tuple[int, int]
-# Drivers of cameras keep four frames (video for Linux) to sixteen (RealSense).
-BUFFERED = 4
 MISSED = "came while an earlier one was still being taken"
 
 
@@ -110,10 +108,10 @@ class Play:
 class TapeSource:
     """Plays a tape as a recording or, when it has a rate, as a camera that waits for nobody.
 
-    A camera's frames come by the clock. Its driver keeps the last `BUFFERED` for a reader who is
-    late; those before are lost, and `skipped` counts them. `left_s` says when each frame left the
-    camera, by `perf_counter`, however long the driver kept it. Frames are numbered through all
-    rounds.
+    A camera's frames come by the clock. Of those for which the reader is late only the newest is
+    kept, which is less than drivers do (four for video on Linux, sixteen for a RealSense); those
+    before are lost, and `skipped` counts them. `left_s` says when each frame left the camera, by
+    `perf_counter`, however late it was read. Frames are numbered through all rounds.
     """
 
     def __init__(self, tape: Tape, play: Play) -> None:
@@ -150,7 +148,7 @@ class TapeSource:
         for index in range(len(self)):
             if rate_hz is not None:
                 due_s = begun_s + index / rate_hz
-                if time.perf_counter() > due_s + BUFFERED / rate_hz:
+                if time.perf_counter() > due_s + 1 / rate_hz:
                     self.skipped[MISSED] = self.skipped.get(MISSED, 0) + 1
                     continue
             frame = self._frame(index)
