@@ -13,7 +13,8 @@ HOME_AZIMUTH_DEG = 45.0
 NEAREST_M, FARTHEST_M = 0.05, 500.0
 # Nearest and farthest thing shown, as shares of the distance: what a depth buffer of 24 bit bears.
 NEAR_SHARE, FAR_SHARE = 0.01, 100.0
-# What is looked at whole has this much room round it, and counts as half a metre wide at least.
+# What is looked at whole has this much room to the sides of the picture, and counts as half a
+# metre wide at least.
 MARGIN = 1.06
 SMALLEST_M = 0.25
 _HALF = np.tan(np.radians(FOV_DEG / 2))
@@ -80,11 +81,11 @@ class Orbit:
 
     def approach(self, low: F64, high: F64, aspect: float, share: float) -> float:
         """Go a share of the way to where a box shows whole; return how far that was, in metres."""
-        middle, half = (low + high) / 2, np.maximum((high - low) / 2, SMALLEST_M) * MARGIN
+        middle, half = (low + high) / 2, np.maximum((high - low) / 2, SMALLEST_M)
         corners = np.array([[i & 1, i >> 1 & 1, i >> 2 & 1] for i in range(8)]) * 2 - 1
         right, up, back = self.axes() @ (corners * half).T
         # From here each corner is just within the picture's sides.
-        needed = back + np.maximum(abs(right) / _HALF, abs(up) * aspect / _HALF)
+        needed = back + MARGIN * np.maximum(abs(right), abs(up) * aspect) / _HALF
         gap, farther = middle - self.centre_m, needed.max() - self.distance_m
         self.centre_m = self.centre_m + gap * share
         self.distance_m += float(farther) * share
