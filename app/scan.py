@@ -17,7 +17,7 @@ from app.model import Model, model_of
 from app.model_place import Place
 from engine.core.faults import BadInput, CannotWrite, Fault, Severity
 from engine.core.frames import PoseUpdate
-from engine.core.news import ScanNews, ScanState, ScanStats
+from engine.core.news import Job, Progress, ScanNews, ScanState, ScanStats
 from engine.core.settings import DepthSettings
 from engine.core.surface import Mesh, TexturedMesh
 from engine.runtime.meters import Meters
@@ -27,6 +27,8 @@ from engine.sources.base import FrameSource, SourceInfo
 from engine.tracking.health import HealthMeter
 
 JOIN_S = 10.0
+# A first picture is looked for this often.
+PREVIEW_S = 0.05
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -64,19 +66,22 @@ class ScanController:
         *,
         max_depth_m: float = DepthSettings().max_m,
         disk: Path | None = None,
+        prepare: Callable[[], Job[None]] | None = None,
     ) -> None:
         """Prepare a scan; the source is open already and from now on belongs to the controller.
 
         So does the recorder. The title is for people; without one, the source's name is used. In
         its place, if it has one, the finished surface is kept. What is farther than `max_depth_m`
         is called too far. `disk` is a folder, there already or not, on the disk whose free space
-        is told; the one for temporary files if not given.
+        is told; the one for temporary files if not given. What is to `prepare` is done, with
+        progress, before the fuser is made.
         """
         self.info = source.describe()
         self.title = title or self.info.name
         self.meters = Meters()
         self._source = source
         self._make_fuser = make_fuser
+        self._prepare = prepare
         self._recorder = recorder
         self._place = place
         self._health = HealthMeter(max_depth_m)
@@ -151,6 +156,11 @@ class ScanController:
                 self._begin_capture()
             elif self._previewing is None:
                 self._previewing = self._crew.spawn("preview", self._preview, FaultPolicy.ALONE)
+
+    def previewed(self) -> Job[None]:
+        """Return the job of waiting until the first picture of a recording has been told."""
+        while self._previewing is not None and not self._previewing.join(PREVIEW_S):
+            yield Progress("Looking at its first frames", 0)
 
     def start(self) -> None:
         """Begin to read and fuse.
@@ -310,6 +320,8 @@ class ScanController:
             if self._previewing is not None:
                 # One thread at a time reads a source.
                 self._previewing.join()
+            if self._prepare is not None:
+                run_job(self._prepare(), self._boxes.progress.put, lambda: stop.is_set)
             self._fuser = fuser = self._make_fuser(self.info)
         except BaseException:
             # Capture will not come to close it, or is here already and will.

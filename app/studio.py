@@ -3,6 +3,7 @@
 import datetime
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -49,6 +50,18 @@ class FuserMaker(Protocol):
         ...
 
 
+class Warmth(Protocol):
+    """Gets ready to fuse, in the background; `app.warmup.WarmUp` is one."""
+
+    def held(self) -> AbstractContextManager[None]:
+        """Have it rest."""
+        ...
+
+    def wait(self) -> Job[None]:
+        """Return the job of waiting until all is ready."""
+        ...
+
+
 class Studio:
     """Opens sources as scans and looks after what is on disk, each on a thread of its own."""
 
@@ -57,9 +70,9 @@ class Studio:
         settings: Settings,
         open_source: Callable[[str], FrameSource],
         make_fuser: FuserMaker,
-        prepare: Callable[[], Job[None]] | None = None,
+        warm_up: Warmth | None = None,
     ) -> None:
-        """Use these parts for every scan; `prepare` must end before the first.
+        """Use these parts for every scan; the warm-up must end before anything is fused.
 
         `settings` are those of users who chose nothing. What they choose, and their scans, lie
         where `app.preferences` says.
@@ -67,7 +80,7 @@ class Studio:
         self._choices = Choices(PreferencesFile(config_folder()), settings)
         self._open_source = open_source
         self._make_fuser = make_fuser
-        self._prepare = prepare
+        self._warm_up = warm_up
         self._tasks: list[Task[Any]] = []
         self._scans: list[tuple[ScanController, ScanPlace]] = []
 
@@ -174,13 +187,15 @@ class Studio:
     def _opened(self, spec: str) -> Job[ScanController]:
         yield Progress("Opening the recording", 0)
         chosen, library = self._choices.now(), self._library()
-        source = chosen_track(self._open_source(spec))
+        with self._alone():
+            source = chosen_track(self._open_source(spec))
         try:
             yield Progress("Looking at its first frames", 0)
-            if self._prepare is not None:
-                yield from self._prepare()
             source = with_unit(source)
             info = source.describe()
+            if info.is_live and self._warm_up is not None:
+                # A camera waits for nobody; a recording does, and shows a picture meanwhile.
+                yield from self._warm_up.wait()
             note, folder = _described(spec, info, chosen, library)
             place = ScanPlace(library, note, folder)
             if info.is_live:
@@ -197,12 +212,23 @@ class Studio:
             place,
             max_depth_m=chosen.settings.depth.max_m,
             disk=library.root,
+            prepare=self._warm_up.wait if self._warm_up and not info.is_live else None,
         )
         # A finished scan holds its volume and its photographs until it is let go of.
         self._scans = [old for old in self._scans if not old[0].is_closed]
         self._scans.append((scan, place))
-        scan.preview()
+        try:
+            scan.preview()
+            with self._alone():
+                yield from scan.previewed()
+        except BaseException:
+            scan.abort()
+            raise
         return scan
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """Keep the warm-up from taking the processor meanwhile."""
+        return nullcontext() if self._warm_up is None else self._warm_up.held()
 
 
 def _described(

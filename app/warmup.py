@@ -1,30 +1,23 @@
-"""Compiles the kernels before a scan needs them, on a thread of the engine's process.
+"""Has the kernels compiled before a scan needs them, on a thread of the engine's process.
 
 numba compiles on first use, which takes most of a minute; what it compiled stays on disk, and on
 later starts is only loaded.
 """
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from importlib import import_module
 
-import numpy as np
-
-from app.build import make_fuser
 from app.host_words import PREPARING
-from app.lockstep import catch_up
-from app.method import Method
-from engine.core.camera import Intrinsics
 from engine.core.faults import Fault
-from engine.core.frames import Frame
 from engine.core.news import Job, Progress
-from engine.core.poses import Pose
-from engine.core.settings import Settings, TextureSettings
-from engine.runtime.progress import run_job
 from engine.runtime.worker import Crew, StopToken
-from engine.sources.base import SourceInfo
 
 POLL_S = 0.1
+# Imported by the thread: that alone takes two seconds, and pictures can be shown without it.
+SCANS = "app.warmup_scans"
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +27,23 @@ class WarmUp:
 
     def __init__(self, then: Callable[[], None]) -> None:
         """Start the thread; it calls `then` when all went well."""
+        self._may_go = threading.Event()
+        self._may_go.set()
 
         def run(stop: StopToken) -> None:
-            main()
+            import_module(SCANS).main(self._may_go.wait)
             then()
 
         self._thread = Crew(_failed).spawn("warm-up", run)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have it rest between two of its steps, for what somebody waits for just now."""
+        self._may_go.clear()
+        try:
+            yield
+        finally:
+            self._may_go.set()
 
     def wait(self) -> Job[None]:
         """Return the job of waiting until everything is compiled.
@@ -52,42 +56,3 @@ class WarmUp:
 
 def _failed(worker: str, fault: Fault) -> None:
     log.warning("Warming up failed: %s", fault, exc_info=fault)
-
-
-def main() -> None:
-    """Take tiny scans through every step, from the first frame to the texture."""
-    info = SourceInfo("warm-up", "warm-up", None, has_color=True, has_depth=True, has_poses=True)
-    _scanned(info)
-    # Without a sensor, depth comes from the photographs.
-    _scanned(replace(info, has_depth=False))
-
-
-def _scanned(info: SourceInfo) -> None:
-    fuser = make_fuser(Settings(texture=TextureSettings(size_px=512)), info, method=Method())
-    try:
-        for frame in _wall(Intrinsics(160, 120, 140, 140, 80, 60)):
-            fuser.add(frame)
-        catch_up(fuser)
-        run_job(fuser.finish(), lambda step: None, lambda: False)
-    finally:
-        fuser.close()
-
-
-def _wall(camera: Intrinsics) -> Iterator[Frame]:
-    """Yield three views of a speckled wall with a step in it, which photographs show as well."""
-    row, column = np.mgrid[0 : camera.height, 0 : camera.width]
-    near = column < camera.width // 2
-    depth = np.where(near, 1.2, 1.68)
-    speckles = np.random.default_rng(0).integers(40, 216, (camera.height, 2 * camera.width))
-    for index in range(3):
-        # By 0.12 m a point at 1.2 m moves 14 pixels, one at 1.68 m 10.
-        color = speckles[row, column + np.where(near, 14, 10) * index]
-        yield Frame(
-            index,
-            index,
-            camera,
-            color=np.repeat(color.astype(np.uint8)[..., None], 3, axis=2),
-            depth_m=depth.astype(np.float32),
-            depth_intrinsics=camera,
-            T_world_cam=Pose.from_parts(np.eye(3), [0.12 * index, 0, 0]),
-        )

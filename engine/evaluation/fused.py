@@ -8,9 +8,9 @@ volume do not cancel against the reference.
 from collections.abc import Sequence
 
 import numpy as np
-import open3d as o3d
 
 from engine.core.faults import BadInput
+from engine.core.late import open3d
 from engine.core.surface import Mesh
 from engine.evaluation.views import View
 
@@ -29,6 +29,7 @@ def fuse(views: Sequence[View], voxel_m: float = VOXEL_M) -> Mesh:
     Raises:
         BadInput: they agree on none.
     """
+    o3d = open3d()
     grid = o3d.t.geometry.VoxelBlockGrid(
         ("tsdf", "weight"),
         (o3d.core.float32, o3d.core.float32),

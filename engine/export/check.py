@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import open3d as o3d
 
 from engine.core.arrays import F32
 from engine.core.faults import BadInput, CannotWrite
+from engine.core.late import open3d
 from engine.core.surface import Mesh, TexturedMesh
 from engine.export.axes import FileFrame
 from engine.export.formats import Format
@@ -48,6 +48,7 @@ def reread(path: Path, file_format: Format, frame: FileFrame) -> Reread:
         size = surface.texture.shape[:2] if isinstance(surface, TexturedMesh) else None
         found = None if size is None else (size[1], size[0])
         return Reread("usd-core", low, high, len(mesh.faces), found, mesh.colors is not None)
+    o3d = open3d()
     with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
         seen = o3d.io.read_triangle_mesh(path, enable_post_processing=False)
     if not len(seen.triangles):

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import open3d as o3d
 
 from engine.core.arrays import F32, F64, I32, Bool
 from engine.core.camera import Intrinsics
+from engine.core.late import open3d
 from engine.core.poses import Pose
 from engine.core.surface import Mesh
 
@@ -31,10 +31,12 @@ class MeshScene:
 
     def __init__(self, mesh: Mesh) -> None:
         """Build the acceleration structure; the mesh must not be empty."""
+        o3d = open3d()
+        self._tensor = o3d.core.Tensor
         self._scene = o3d.t.geometry.RaycastingScene()
         self._scene.add_triangles(
-            o3d.core.Tensor(np.ascontiguousarray(mesh.vertices, np.float32)),
-            o3d.core.Tensor(np.ascontiguousarray(mesh.faces, np.uint32)),
+            self._tensor(np.ascontiguousarray(mesh.vertices, np.float32)),
+            self._tensor(np.ascontiguousarray(mesh.faces, np.uint32)),
         )
 
     def render(self, camera: Intrinsics, T_world_cam: Pose) -> Hits:
@@ -49,7 +51,7 @@ class MeshScene:
     def cast(self, origins: F64, directions: F64) -> tuple[I32, F32, F32]:
         """Return face (-1 for none), barycentrics (..., 2) and ray parameter of the first hits."""
         rays = np.concatenate([origins, directions], axis=-1).astype(np.float32)
-        answer = self._scene.cast_rays(o3d.core.Tensor(np.ascontiguousarray(rays)))
+        answer = self._scene.cast_rays(self._tensor(np.ascontiguousarray(rays)))
         distance = answer["t_hit"].numpy()
         face = np.where(np.isfinite(distance), answer["primitive_ids"].numpy(), -1).astype(np.int32)
         return face, answer["primitive_uvs"].numpy(), distance
@@ -63,7 +65,7 @@ class MeshScene:
 
     def closest(self, points_world: F64) -> tuple[F64, I32]:
         """Return distance (n,) to the surface, and the nearest face (n,), for points (n, 3)."""
-        query = o3d.core.Tensor(np.ascontiguousarray(points_world, np.float32))
+        query = self._tensor(np.ascontiguousarray(points_world, np.float32))
         answer = self._scene.compute_closest_points(query)
         distance = np.linalg.norm(
             answer["points"].numpy().astype(np.float64) - points_world, axis=1
@@ -72,7 +74,7 @@ class MeshScene:
 
     def closest_on(self, points_world: F64) -> tuple[I32, F32]:
         """Return the face nearest to each point (n, 3), and where on it: (n, 2) as `Hits.bary`."""
-        query = o3d.core.Tensor(np.ascontiguousarray(points_world, np.float32))
+        query = self._tensor(np.ascontiguousarray(points_world, np.float32))
         answer = self._scene.compute_closest_points(query)
         return answer["primitive_ids"].numpy().astype(np.int32), answer["primitive_uvs"].numpy()
 

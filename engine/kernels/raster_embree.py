@@ -1,10 +1,10 @@
 """Face ids by ray casting on the CPU, through Open3D's Embree scene: the free default."""
 
 import numpy as np
-import open3d as o3d
 import torch
 from torch import Tensor
 
+from engine.core.late import open3d
 from engine.kernels.rasterise import pixel_centres
 
 
@@ -31,6 +31,7 @@ class EmbreeRasteriser:
 
 
 def _cast(clip_v4: Tensor, faces: np.ndarray, rays_n6: Tensor) -> Tensor:
+    o3d = open3d()
     scene = o3d.t.geometry.RaycastingScene()
     points = np.ascontiguousarray(clip_v4[:, [0, 1, 3]].float().numpy())
     scene.add_triangles(o3d.core.Tensor(points), o3d.core.Tensor(faces))

@@ -4,12 +4,12 @@ import threading
 
 import fast_simplification
 import numpy as np
-import open3d as o3d
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from engine.core.arrays import I32, I64, U8, Bool
+from engine.core.late import open3d
 from engine.core.surface import Mesh
 
 # Eagerness of the decimation. The library's own 7 folds a few faces over; at 5 it is rare.
@@ -41,6 +41,7 @@ def fill_holes(mesh: Mesh, max_edges: int) -> Mesh:
     """
     if mesh.is_empty or max_edges < 3:
         return mesh
+    o3d = open3d()
     library = o3d.t.geometry.TriangleMesh(
         o3d.core.Tensor(np.ascontiguousarray(mesh.vertices, np.float32)),
         o3d.core.Tensor(np.ascontiguousarray(mesh.faces, np.int32)),

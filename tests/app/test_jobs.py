@@ -1,5 +1,6 @@
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -111,20 +112,81 @@ def test_a_studio_opens_scans_that_are_ready(studio_of):
     assert specs[1] == DEMO
 
 
-def test_a_studio_prepares_before_the_first_scan_is_ready():
-    done = []
+class Warming:
+    """A warm-up that is over when it is told; knows how often it was held, and whether it is."""
 
-    def prepare():
-        for _ in range(3):
-            yield Progress("prepare", 0)
-        done.append("prepared")
+    def __init__(self):
+        self.is_warm = threading.Event()
+        self.times_held = 0
+        self.is_held = False
 
+    @contextmanager
+    def held(self):
+        self.times_held += 1
+        self.is_held = True
+        yield
+        self.is_held = False
+
+    def wait(self):
+        while not self.is_warm.wait(0.002):
+            yield Progress("warm", 0)
+
+
+@pytest.fixture
+def warming():
+    warm_up = Warming()
+    yield warm_up
+    warm_up.is_warm.set()
+
+
+def news_where(scan, is_it):
+    end = time.monotonic() + WAIT_S
+    while not is_it(news := scan.poll()):
+        assert time.monotonic() < end
+        time.sleep(0.002)
+    return news
+
+
+def test_a_recording_shows_a_picture_before_the_engine_is_warm_and_is_fused_after(warming):
     studio = Studio(
-        Settings(), lambda spec: FakeSource(), lambda s, i, method: FakeFuser(), prepare
+        Settings(), lambda spec: FakeSource(), lambda s, i, method: FakeFuser(), warming
     )
     scan = end_of(studio.open("there")).result
-    assert done == ["prepared"]
     assert scan.state is ScanState.READY
+    assert scan.poll().track.preview is not None
+    assert warming.times_held == 2
+    assert not warming.is_held
+    scan.start()
+    assert news_where(scan, lambda news: news.progress).progress.stage == "warm"
+    assert scan.last_stats.frames_used == 0
+    warming.is_warm.set()
+    assert news_where(scan, lambda news: news.patches).patches
+    studio.close()
+
+
+def test_a_camera_is_ready_when_the_engine_is_warm(warming):
+    source = FakeSource(is_live=True, gate=lambda: time.sleep(0.01))
+    studio = Studio(Settings(), lambda spec: source, lambda s, i, method: FakeFuser(), warming)
+    opening = studio.open("camera")
+    end = time.monotonic() + WAIT_S
+    while (progress := opening.poll().progress) is None or progress.stage != "warm":
+        assert time.monotonic() < end
+    assert not warming.is_held
+    assert source.next_index == 0
+    warming.is_warm.set()
+    assert end_of(opening).result.state is ScanState.READY
+    studio.close()
+
+
+def test_a_scan_that_waits_for_a_warm_engine_can_be_given_up(warming):
+    source = FakeSource()
+    studio = Studio(Settings(), lambda spec: source, lambda s, i, method: FakeFuser(), warming)
+    scan = end_of(studio.open("there")).result
+    scan.start()
+    news_where(scan, lambda news: news.progress)
+    assert scan.abort() == ()
+    assert scan.state is ScanState.ABORTED
+    assert source.closed
     studio.close()
 
 

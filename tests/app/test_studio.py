@@ -4,6 +4,7 @@ import pickle
 import shutil
 import threading
 import time
+from contextlib import nullcontext
 
 import pytest
 
@@ -213,11 +214,14 @@ def test_a_disk_without_room_is_said_before_a_camera_starts(bench, monkeypatch):
 
 
 def test_a_source_is_closed_when_it_is_not_used_after_all(bench):
-    def prepare():
-        raise BadInput("Not today.")
-        yield
+    class Cold:
+        held = nullcontext
 
-    studio = Studio(Settings(), bench.open_source, bench.make_fuser, prepare)
+        def wait(self):
+            raise BadInput("Not today.")
+            yield
+
+    studio = Studio(Settings(), bench.open_source, bench.make_fuser, Cold())
     assert end_of(studio.open("camera")).fault.says == "Not today."
     assert bench.camera.closed == 1
     studio.close()

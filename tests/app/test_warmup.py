@@ -1,14 +1,26 @@
-import numpy as np
+import time
+from types import SimpleNamespace
 
-from app import warmup
+import numpy as np
+import pytest
+
+from app import warmup, warmup_scans
 from app.host_words import PREPARING
 from tests.app.hosted import until
 
 
-def test_waiting_tells_progress_until_all_is_compiled(monkeypatch):
+@pytest.fixture
+def scans(monkeypatch):
+    """Return what is imported in place of the module that scans; give it a `main`."""
+    module = SimpleNamespace()
+    monkeypatch.setattr(warmup, "import_module", lambda name: module)
+    return module
+
+
+def test_waiting_tells_progress_until_all_is_compiled(monkeypatch, scans):
     gates = [False]
     monkeypatch.setattr(warmup, "POLL_S", 0.001)
-    monkeypatch.setattr(warmup, "main", lambda: until(lambda: gates[0]))
+    scans.main = lambda breathe: until(lambda: gates[0])
     ended = []
     waiting = warmup.WarmUp(lambda: ended.append(True)).wait()
     assert [next(waiting).stage for _ in range(3)] == [PREPARING] * 3
@@ -19,11 +31,34 @@ def test_waiting_tells_progress_until_all_is_compiled(monkeypatch):
     assert ended
 
 
-def test_failing_is_logged_and_no_fault_of_the_scan(monkeypatch, caplog):
-    def fail():
+def test_it_rests_while_somebody_waits_for_something_else(monkeypatch, scans):
+    monkeypatch.setattr(warmup, "POLL_S", 0.001)
+    steps = []
+
+    def main(breathe):
+        for step in range(200):
+            breathe()
+            steps.append(step)
+            time.sleep(0.001)
+
+    scans.main = main
+    warm_up = warmup.WarmUp(lambda: None)
+    with warm_up.held():
+        # The step that had begun may end.
+        time.sleep(0.02)
+        done = len(steps)
+        time.sleep(0.05)
+        assert len(steps) == done < 200
+    for _ in warm_up.wait():
+        pass
+    assert len(steps) == 200
+
+
+def test_failing_is_logged_and_no_fault_of_the_scan(scans, caplog):
+    def fail(breathe):
         raise RuntimeError("no compiler")
 
-    monkeypatch.setattr(warmup, "main", fail)
+    scans.main = fail
     ended = []
     for step in warmup.WarmUp(lambda: ended.append(True)).wait():
         assert step.stage == PREPARING
@@ -34,17 +69,19 @@ def test_failing_is_logged_and_no_fault_of_the_scan(monkeypatch, caplog):
 
 def test_a_warm_up_goes_through_every_step(monkeypatch):
     made = []
-    make = warmup.make_fuser
+    make = warmup_scans.make_fuser
 
     def keep(settings, info, method):
         made.append(make(settings, info, method=method))
         return made[-1]
 
-    monkeypatch.setattr(warmup, "make_fuser", keep)
+    monkeypatch.setattr(warmup_scans, "make_fuser", keep)
     results = []
-    run = warmup.run_job
-    monkeypatch.setattr(warmup, "run_job", lambda *job: results.append(run(*job)))
-    warmup.main()
+    run = warmup_scans.run_job
+    monkeypatch.setattr(warmup_scans, "run_job", lambda *job: results.append(run(*job)))
+    breaths = []
+    warmup_scans.main(lambda: breaths.append(True))
+    assert len(breaths) > 20
     # Once with the sensor's depth, once with depth from the photographs.
     assert [fuser.frames_used for fuser in made] == [3, 3]
     assert "depth" in made[1].meters.timings()

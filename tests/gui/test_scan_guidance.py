@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from engine.core.news import (
     Cause,
+    Progress,
     ScanNews,
     ScanState,
     ScanStats,
@@ -193,6 +194,18 @@ def test_a_pause_says_so(qtbot, page):
     assert page.guidance.cure.text() == "Space goes on."
     page.toggle()
     says(qtbot, page, "Tracking good")
+
+
+def test_what_a_scan_waits_for_at_its_start_is_told_and_goes_again(qtbot, page):
+    page.toggle()
+    usual = "Waiting for the first picture."
+    qtbot.waitUntil(lambda: page.side.hint.text() == usual, timeout=WAIT_MS)
+    page.port.news.append(ScanNews(ScanState.SCANNING, progress=Progress("Getting warm", 0)))
+    qtbot.waitUntil(lambda: "Getting warm" in page.side.hint.text(), timeout=WAIT_MS)
+    assert page.side.progress.isVisible()
+    hears(qtbot, page, GOOD, stats=ScanStats(frames_used=1))
+    qtbot.waitUntil(lambda: "Getting warm" not in page.side.hint.text(), timeout=WAIT_MS)
+    assert not page.side.progress.isVisible()
 
 
 def test_words_change_a_few_times_a_second_however_many_pictures_come(qtbot, page, monkeypatch):

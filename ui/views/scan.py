@@ -10,7 +10,15 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
 
 from engine.core.faults import Fault
-from engine.core.news import FaultNews, ScanNews, ScanState, ScanStats, Tracking, TrackView
+from engine.core.news import (
+    FaultNews,
+    Progress,
+    ScanNews,
+    ScanState,
+    ScanStats,
+    Tracking,
+    TrackView,
+)
 from ui.bridge import FINAL, Bridge
 from ui.gl.modes import ColorMode
 from ui.gl.viewport import NoViewport, Viewport, opengl_works
@@ -63,6 +71,7 @@ class ScanView(QWidget):
         self._track: TrackView | None = None
         self._asked_s = 0.0
         self._has_wires = False
+        self._is_preparing = False
         self.details = Details(self)
         self.details.hide()
         self.side = ScanSide(port.title, port.remarks)
@@ -234,9 +243,8 @@ class ScanView(QWidget):
                 self.faulted.emit(fault)
         if news.state is not self._shown_state:
             self._show_state(news.state)
-        if news.progress is not None and news.state is ScanState.FINISHING:
-            self.side.hint.setText(self._pace.sentence(news.progress))
-            self.side.set_bar(news.progress.done, news.progress.total)
+        if news.progress is not None and news.state in (ScanState.SCANNING, ScanState.FINISHING):
+            self._show_progress(news.progress, news.state)
         self.details.history.add(self._stats, self.bridge.slow_tick_ms(), monotonic())
         if self.details.is_due():
             self._show_details()
@@ -259,8 +267,18 @@ class ScanView(QWidget):
         if is_first:
             self._show_state(state)
 
+    def _show_progress(self, progress: Progress, state: ScanState) -> None:
+        # While scanning there is something to wait for only before the first frame is fused.
+        self._is_preparing = state is ScanState.SCANNING
+        self.side.hint.setText(self._pace.sentence(progress))
+        self.side.progress.show()
+        self.side.set_bar(progress.done, progress.total)
+
     def _show_stats(self, stats: ScanStats, state: ScanState) -> None:
         self._stats = stats
+        if self._is_preparing:
+            self._is_preparing = False
+            self._show_state(state)
         self.side.beside.setText(still_to_do(state, stats))
         if state is not ScanState.FINISHING and stats.frames_total:
             self.side.progress.setVisible(state not in FINAL)
