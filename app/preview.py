@@ -1,5 +1,6 @@
 """The small picture beside the 3D view: what the camera sees, and where it knows no depth."""
 
+import cv2
 import numpy as np
 
 from engine.core.arrays import F32, U8, Bool
@@ -9,6 +10,7 @@ from engine.core.frames import Frame
 PREVIEW_WIDTH_PX = 320
 # Half amber over pixels without depth: told apart from any surface by brightness as well as hue.
 NO_DEPTH_TINT = np.array([255, 170, 40], np.uint16)
+TINTED = ((np.arange(256)[:, None, None] + NO_DEPTH_TINT) // 2).astype(np.uint8)
 # Depth from a second camera is looked up in cells of this size, with a few samples for each.
 CELL_PX = 8
 SAMPLES_A_CELL = 3
@@ -30,8 +32,7 @@ def preview(frame: Frame, width_px: int = PREVIEW_WIDTH_PX) -> U8 | None:
         known = _resized(frame.depth_m > 0, rows, columns)
     else:
         known = _covered(frame, frame.depth_m, frame.depth_intrinsics, rows, columns)
-    tinted = np.where(known[..., None], small, (small.astype(np.uint16) + NO_DEPTH_TINT) // 2)
-    return tinted.astype(np.uint8)
+    return np.asarray(cv2.copyTo(small, known.view(np.uint8), cv2.LUT(small, TINTED)))
 
 
 def _thin(picture: np.ndarray, width_px: int) -> np.ndarray:

@@ -64,8 +64,8 @@ def gradient_energy(color: U8) -> float:
     grey = cv2.cvtColor(color, cv2.COLOR_RGB2GRAY)
     # A little smoothing first, or noise passes for sharpness.
     grey = cv2.GaussianBlur(grey, (0, 0), 1.0)
-    dx, dy = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
-    return float(np.mean(dx * dx + dy * dy))
+    along, down = cv2.Sobel(grey, cv2.CV_16S, 1, 0), cv2.Sobel(grey, cv2.CV_16S, 0, 1)
+    return float((cv2.norm(along) ** 2 + cv2.norm(down) ** 2) / grey.size)
 
 
 def sharpness(photos: Sequence[Photo]) -> F32:
