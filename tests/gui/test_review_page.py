@@ -13,6 +13,7 @@ from engine.core.surface import TexturedMesh
 from tests.gui.review_pages import UP, Noted, WatchedView, idle, pages, press
 from tests.gui.user import WAIT_MS
 from tests.ui.test_measure import FACES, POINTS, mesh_of
+from ui import theme
 from ui.gl.modes import ColorMode
 from ui.gl.picking import Hit
 from ui.units import Units
@@ -336,3 +337,28 @@ def test_every_control_has_a_name_and_every_tool_can_be_reached_by_tab(page_of):
                     text = widget.text() if isinstance(widget, QAbstractButton) else ""
                     assert widget.accessibleName() or text, widget
                     assert widget.focusPolicy() & Qt.FocusPolicy.TabFocus, widget
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5, 2.0])
+def test_it_fits_a_small_screen_with_large_text(qtbot, page_of, dressed, scale):
+    theme.apply(dressed, "dark", scale)
+    try:
+        page = page_of()
+        window = page.window()
+        # Larger text settles first: what it takes at the old width is not what it takes.
+        qtbot.wait(100)
+        window.resize(962, 660)
+        qtbot.wait(100)
+        assert (page.width(), page.height()) == (962, 660)
+        bar = page.bar
+        for part in (
+            page.export_button,
+            page.close_button,
+            bar.mode_box,
+            bar.wireframe,
+            bar.reset_button,
+        ):
+            assert page.rect().contains(part.mapTo(page, part.rect().bottomRight()))
+        assert not bar.reset_button.geometry().intersects(bar.wireframe.geometry())
+    finally:
+        theme.apply(dressed, "dark", 1.0)

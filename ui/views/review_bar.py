@@ -6,7 +6,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFrame,
-    QHBoxLayout,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -15,6 +14,7 @@ from PySide6.QtWidgets import (
 from ui import theme
 from ui.gl.modes import LEGENDS, MODE_NAMES, ColorMode
 from ui.units import UNIT_NAMES, Units
+from ui.widgets.flow import Flow
 
 SWATCH_PX, GAP_PX = 14, 6
 SPACE_PX = 14
@@ -77,28 +77,31 @@ class ViewBar(QFrame):
             tip = f"Key {number}"
             self.mode_box.setItemData(number - 1, tip, Qt.ItemDataRole.ToolTipRole)
         self.legend = Legend(self)
-        self.wireframe = QCheckBox("Edges", self)
-        self.wireframe.setToolTip("Shows the edges of the triangles (W)")
         self.units_box = QComboBox(self)
         self.units_box.setAccessibleName("Units of length")
         for units in Units:
             self.units_box.addItem(UNIT_NAMES[units], units)
-        fit = QPushButton("Fit", self)
-        fit.setToolTip("Look at everything (F)")
-        reset = QPushButton("Reset", self)
-        reset.setToolTip("Look from the first place again (R)")
-        reset.setAccessibleName("Reset the view")
+        self.wireframe = QCheckBox("Edges", self)
+        self.wireframe.setToolTip("Shows the edges of the triangles (W)")
+        self.fit_button = QPushButton("Fit", self)
+        self.fit_button.setToolTip("Look at everything (F)")
+        self.reset_button = QPushButton("Reset", self)
+        self.reset_button.setToolTip("Look from the first place again (R)")
+        self.reset_button.setAccessibleName("Reset the view")
         for box in (self.mode_box, self.units_box):
             # As wide as the longest entry, they would not let the window be small.
             box.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
             box.setMinimumContentsLength(LETTERS)
-        row = QHBoxLayout()
-        row.setSpacing(10)
-        row.addWidget(self.mode_box)
-        row.addStretch(1)
-        for widget in (self.wireframe, fit, reset, self.units_box):
+        row = Flow(10)
+        for widget in (
+            self.mode_box,
+            self.units_box,
+            self.wireframe,
+            self.fit_button,
+            self.reset_button,
+        ):
             row.addWidget(widget)
         rows = QVBoxLayout(self)
         rows.setContentsMargins(12, 8, 12, 8)
@@ -109,8 +112,8 @@ class ViewBar(QFrame):
         self.units_box.currentIndexChanged.connect(
             lambda: self.units_chosen.emit(self.units_box.currentData())
         )
-        fit.clicked.connect(self.asked_fit)
-        reset.clicked.connect(self.asked_reset)
+        self.fit_button.clicked.connect(self.asked_fit)
+        self.reset_button.clicked.connect(self.asked_reset)
         self.legend.show_mode(ColorMode.COLOR)
 
     def set_mode(self, mode: ColorMode) -> None:

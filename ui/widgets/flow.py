@@ -60,14 +60,25 @@ class Flow(QLayout):
             item.setGeometry(QRect(rect.topLeft() + place, item.sizeHint()))
 
     def _lines(self, width: int) -> tuple[list[QPoint], int]:
-        """Return where items go within a width, and the height that takes."""
-        places: list[QPoint] = []
-        left = top = line = 0
-        for item in self._items:
-            hint = item.sizeHint()
-            if left and left + hint.width() > width:
-                left, top, line = 0, top + line + self.spacing(), 0
-            places.append(QPoint(left, top))
+        """Return where items go within a width, and the height that takes.
+
+        What is lower than its line lies in the middle of it.
+        """
+        hints = [item.sizeHint() for item in self._items]
+        lines: list[list[int]] = []
+        left = 0
+        for number, hint in enumerate(hints):
+            if not lines or left + hint.width() > width:
+                lines.append([])
+                left = 0
+            lines[-1].append(number)
             left += hint.width() + self.spacing()
-            line = max(line, hint.height())
-        return places, top + line
+        places: list[QPoint] = []
+        top = 0
+        for line in lines:
+            left, height = 0, max(hints[number].height() for number in line)
+            for number in line:
+                places.append(QPoint(left, top + (height - hints[number].height()) // 2))
+                left += hints[number].width() + self.spacing()
+            top += height + self.spacing()
+        return places, max(0, top - self.spacing())
