@@ -185,6 +185,7 @@ def _places(branch: str, model: BaseModel) -> Iterator[_Place]:
 def _field(place: _Place, model: BaseModel, usual: BaseModel) -> SettingField:
     info, choices = place.info, _choices(place)
     bounds: dict[str, float] = {}
+    is_low_open = any(hasattr(mark, "gt") for mark in info.metadata)
     for mark in info.metadata:
         bounds |= {to: getattr(mark, of) for of, to in BOUNDS.items() if hasattr(mark, of)}
     assert info.annotation is not None
@@ -198,6 +199,7 @@ def _field(place: _Place, model: BaseModel, usual: BaseModel) -> SettingField:
         unit="" if choices else place.unit,
         low=bounds.get("low"),
         high=bounds.get("high"),
+        is_low_open=is_low_open,
         choices=choices,
         is_advanced=not place.extra.get("is_plain", False),
     )

@@ -255,8 +255,10 @@ class SettingField:
         path: "volume.voxel_m".
         kind: "switch", "integer", "number", "choice" or "text".
         unit: "m", "px", "MB"; empty without one.
+        low, high: bounds of a number that may be reached; None where there is none.
         choices: for a choice, values and titles.
         is_advanced: whether only those who ask for everything see it.
+        is_low_open: whether the low bound may not be reached itself.
     """
 
     path: str
@@ -270,6 +272,7 @@ class SettingField:
     high: float | None = None
     choices: tuple[tuple[Value, str], ...] = ()
     is_advanced: bool = False
+    is_low_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,8 @@ def test_units_and_bounds_come_from_the_settings():
     size = FIELDS["texture.size_px"]
     assert (size.kind, size.unit, size.low, size.high) == ("integer", "px", 256, 8192)
     assert (FIELDS["depth.max_m"].low, FIELDS["depth.max_m"].high) == (0, None)
+    assert FIELDS["depth.max_m"].is_low_open
+    assert not FIELDS["depth.min_m"].is_low_open
     voxel = FIELDS["volume.voxel_m"]
     assert voxel.choices == ((0.04, "4 cm"), (0.02, "2 cm"), (0.01, "1 cm"), (0.005, "5 mm"))
 

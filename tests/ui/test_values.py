@@ -1,5 +1,7 @@
 """Settings as people read and type them."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +62,12 @@ def test_a_whole_number_takes_no_fraction(text):
 def test_bounds_are_told_with_their_unit():
     assert bounds(field()) == "From 0.002 to 0.1 m."
     assert bounds(field(high=None)) == "At least 0.002 m."
+    above = replace(field(low=0.0, high=None), is_low_open=True)
+    assert bounds(above) == "More than 0 m."
+    assert bounds(replace(above, high=2.0)) == "More than 0, at most 2 m."
+    with pytest.raises(ValueError, match="more than 0 m"):
+        read(above, "0.0")
+    assert read(above, "0.001") == 0.001
     assert bounds(field(low=None)) == "At most 0.1 m."
     assert bounds(field(low=None, high=None)) == ""
     assert bounds(field(unit="°", low=0.0, high=90.0)) == "From 0 to 90°."

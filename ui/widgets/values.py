@@ -11,9 +11,12 @@ ON, OFF = "On", "Off"
 NO_NUMBER = "“{text}” is not a number."
 NO_WHOLE = "“{text}” is not a whole number."
 TOO_LOW = "It cannot be less than {limit}."
+NOT_ENOUGH = "It must be more than {limit}."
 TOO_HIGH = "It cannot be more than {limit}."
 BETWEEN = "From {low} to {high}."
+ABOVE_TO = "More than {low}, at most {high}."
 AT_LEAST = "At least {low}."
+ABOVE = "More than {low}."
 AT_MOST = "At most {high}."
 
 
@@ -38,9 +41,11 @@ def with_unit(field: SettingField, value: Value) -> str:
 def bounds(field: SettingField) -> str:
     """Return what may be entered as a sentence; empty without bounds."""
     if field.low is not None and field.high is not None:
-        return BETWEEN.format(low=shown(field, field.low), high=with_unit(field, field.high))
+        both = ABOVE_TO if field.is_low_open else BETWEEN
+        return both.format(low=shown(field, field.low), high=with_unit(field, field.high))
     if field.low is not None:
-        return AT_LEAST.format(low=with_unit(field, field.low))
+        only = ABOVE if field.is_low_open else AT_LEAST
+        return only.format(low=with_unit(field, field.low))
     return "" if field.high is None else AT_MOST.format(high=with_unit(field, field.high))
 
 
@@ -67,6 +72,8 @@ def read(field: SettingField, text: str) -> Value:
         raise ValueError(NO_NUMBER.format(text=text.strip()))
     if field.low is not None and number < field.low:
         raise ValueError(TOO_LOW.format(limit=with_unit(field, field.low)))
+    if field.is_low_open and number == field.low:
+        raise ValueError(NOT_ENOUGH.format(limit=with_unit(field, number)))
     if field.high is not None and number > field.high:
         raise ValueError(TOO_HIGH.format(limit=with_unit(field, field.high)))
     return number
