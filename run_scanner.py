@@ -9,7 +9,7 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 # Threads of torch that wait in a spin slow a busy machine down tenfold. Read once, at its import.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from app.cli import main
+from app.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.crash import CrashKeeper, crash_folder, nothing_silent
 from app.hard_crash import reports_of_crashes, traced
-from app.host import HostedStudio
+from app.host.studio import HostedStudio
 from app.preferences import PreferencesFile, config_folder
 from engine.core.faults import Fault, MissingPart
 from engine.core.news import FaultNews

@@ -51,7 +51,7 @@ class FuserMaker(Protocol):
 
 
 class Warmth(Protocol):
-    """Gets ready to fuse, in the background; `app.warmup.WarmUp` is one."""
+    """Gets ready to fuse, in the background; `app.host.warmup.WarmUp` is one."""
 
     def held(self) -> AbstractContextManager[None]:
         """Have it rest."""

@@ -8,7 +8,7 @@ from time import monotonic
 
 from PySide6.QtCore import QEventLoop, QTimer
 
-from app.host import HostedStudio
+from app.host.studio import HostedStudio
 from app.preferences import HOME_VARIABLE
 from engine.core.faults import Fault
 from ui.window import MainWindow

@@ -15,7 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from app import cli, cli_scan, console, headless
+from app import headless
+from app.cli import console
+from app.cli import main as cli
+from app.cli import scan as cli_scan
 from app.rows import as_json
 from engine.core.faults import CannotWrite, Severity
 from engine.core.settings import preset
@@ -375,7 +378,7 @@ def test_a_reader_that_leaves_stops_nothing(tmp_path):
 
 CHATTY = """
 import sys
-from app import console
+from app.cli import console
 console.prepare_process(is_json=True)
 print("a library greets")
 console.err.print("a file called \\udcff")

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from app import bench
-from app.bench import run_suite
+from app.bench import fusion as bench
+from app.bench.fusion import run_suite
 from engine.core.faults import BadInput
 from engine.core.news import Progress
 from engine.core.settings import VolumeSettings

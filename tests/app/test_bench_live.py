@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app import cli, console
-from app.bench_live_aims import AIMS, Aim, for_people
-from app.bench_live_drive import driven
-from app.bench_live_sets import NORMAL, QUICK, draw
-from app.bench_live_tape import MISSED, Play, TapeSource, record
-from app.bench_live_watch import Log, percentiles
+from app.bench.live_aims import AIMS, Aim, for_people
+from app.bench.live_drive import driven
+from app.bench.live_sets import NORMAL, QUICK, draw
+from app.bench.live_tape import MISSED, Play, TapeSource, record
+from app.bench.live_watch import Log, percentiles
+from app.cli import console
+from app.cli import main as cli
 from app.fuser import FuserStats
 from engine.core.surface import Grade
 from engine.runtime.meters import Meters

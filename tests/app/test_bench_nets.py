@@ -4,8 +4,8 @@ import psutil
 import pytest
 import torch
 
-from app import bench_nets
-from app.bench_nets import CASES, measure, nets
+from app.bench import nets as bench_nets
+from app.bench.nets import CASES, measure, nets
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import typer
 from typer.testing import CliRunner
 
 from app import training_samples
-from app.cli_train import train
+from app.cli.train import train
 from engine.core.faults import BadInput
 from engine.core.news import Job, Progress
 from engine.training import command

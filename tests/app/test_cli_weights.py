@@ -10,9 +10,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from app import cli_weights
 from app import weights as room
-from app.cli_weights import weights
+from app.cli import weights as cli_weights
+from app.cli.weights import weights
 from engine.core.faults import BadInput, CannotWrite
 from engine.nets.finerecon.model import FineRecon
 from engine.weights import fetch as fetching

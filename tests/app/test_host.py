@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.fuser import NotNow
-from app.host import HostedStudio
-from app.host_feeds import HELPING_BYTES, UNDER_WAY_BYTES
+from app.host.feeds import HELPING_BYTES, UNDER_WAY_BYTES
+from app.host.studio import HostedStudio
 from engine.core.edits import Simplify
 from engine.core.news import ScanState
 from engine.runtime.sizes import bytes_of

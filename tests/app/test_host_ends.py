@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from app import host_link
-from app.host import HostedStudio
-from app.host_wire import receive
-from app.host_words import PREPARING
+from app.host import link as host_link
+from app.host.studio import HostedStudio
+from app.host.wire import receive
+from app.host.words import PREPARING
 from engine.core.news import ScanState
 from tests.app.hosted import FAKES, alive, over, until
 from tests.app.viewer import Viewer
@@ -129,9 +129,9 @@ def test_closing_ends_what_runs_without_a_fault(studio_of):
 def test_an_engine_whose_window_is_killed_ends_too():
     script = f"""
 import time
-from app import host_link
-from app.host import HostedStudio
-from app.host_wire import receive
+from app.host import link as host_link
+from app.host.studio import HostedStudio
+from app.host.wire import receive
 from tests.app.hosted import over
 studio = HostedStudio({FAKES!r})
 over(studio.scans())

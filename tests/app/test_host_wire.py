@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app import host_words
-from app.host_wire import LARGE_BYTES, Gone, receive, send
+from app.host import words as host_words
+from app.host.wire import LARGE_BYTES, Gone, receive, send
 from engine.core import edits, news, surface
 from engine.core.poses import Pose
 from tests.app.fakes import patch_at

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from app import judge as judge_module
-from app.judge import judge
+from app.suites import judge as judge_module
+from app.suites.judge import judge
 from engine.core.faults import BadInput
 from engine.core.frames import Frame
 from engine.core.settings import VolumeSettings

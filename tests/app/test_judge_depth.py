@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from app import judge_depth as judge_module
-from app.judge_depth import judge_depth, judge_estimator
+from app.suites import judge_depth as judge_module
+from app.suites.judge_depth import judge_depth, judge_estimator
 from engine.core.faults import BadInput, MissingPart
 from engine.depth.base import DepthMap
 from engine.sources.detect import open_source

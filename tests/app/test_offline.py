@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from app import cli, console
+from app.cli import console
+from app.cli import main as cli
 from app.method import Method
 from app.offline import OfflineScan
 from engine.core.camera import Intrinsics

@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from app import cli, console, judge_depth, suite_real, suite_synthetic, suites
-from app.judge_depth import judge_estimator
-from app.suite_depth import JudgedDepth, Timed
-from app.suite_row import Row
-from app.suites import contestants, for_people, run_suite
+from app.cli import console
+from app.cli import main as cli
+from app.suites import judge_depth
+from app.suites import real as suite_real
+from app.suites import run as suites
+from app.suites import synthetic as suite_synthetic
+from app.suites.depth import JudgedDepth, Timed
+from app.suites.judge_depth import judge_estimator
+from app.suites.row import Row
+from app.suites.run import contestants, for_people, run_suite
 from engine.core.camera import Intrinsics
 from engine.core.faults import MissingPart
 from engine.depth.base import DepthMap

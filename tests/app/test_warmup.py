@@ -4,8 +4,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app import warmup, warmup_scans
-from app.host_words import PREPARING
+from app.host import warmup, warmup_scans
+from app.host.words import PREPARING
 from tests.app.hosted import until
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.judge_objects import CAPTIONS, judge_objects
+from app.suites.judge_objects import CAPTIONS, judge_objects
 from engine.core.faults import BadInput
 from engine.evaluation import objects
 from engine.evaluation.objects import (

@@ -9,7 +9,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.exceptions import TimeoutError as Late
 
-from app.host import HostedStudio
+from app.host.studio import HostedStudio
 from app.offers import DEMO
 from engine.core.surface import TexturedMesh
 from engine.export.load import load_mesh

@@ -5,7 +5,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from app.cli_parity import parity
+from app.cli.parity import parity
 from engine.core.faults import BadInput, Fault
 from engine.evaluation.parity import run as room
 from engine.evaluation.parity.check import Check
