@@ -14,7 +14,7 @@ from engine.core.frames import Frame
 from engine.core.news import Progress
 
 ROOM, FILL, WALK = "tour10", "fill160", "late160"
-# Sixteen rooms of 10 m2 side by side make a flat of 160 m2; walls are thick enough between them.
+# Sixteen rooms of 10 m2 side by side make a flat of 160 m2; none reaches into the next.
 ROOMS, APART_M = 16, 6.0
 # The other rooms are walked through in steps so many times as long.
 STRIDE = 4
