@@ -7,11 +7,10 @@ asking them for news. What arrives comes through one inbox: messages of the wind
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import count
 from queue import Empty, SimpleQueue
-from types import TracebackType
 from typing import Any
 
 from app.host.feeds import ModelFeed, ScanFeed
@@ -31,6 +30,7 @@ from app.host.words import (
 )
 from engine.core.faults import Fault
 from engine.core.news import FaultNews
+from engine.runtime.net import Net
 from ui.ports import ModelPort, ScanPort, StudioPort, TaskNews, TaskPort
 
 TICK_S = 1 / 60
@@ -64,7 +64,7 @@ class Desk:
                 for message in self._messages(0 if is_flowing else TICK_S):
                     if isinstance(message, Bye):
                         return
-                    with _Net(partial(self._failed, message)):
+                    with Net(partial(self._failed, message), _is_the_end):
                         self._obey(message)
                 is_flowing = self._tell()
         finally:
@@ -113,7 +113,7 @@ class Desk:
             self._refuse(call, fault.says, fault.remedy, fault.severity.value)
         return None
 
-    def _failed(self, message: Any, error: Exception) -> None:
+    def _failed(self, message: Any, error: BaseException) -> None:
         """Have one message fail, not the engine, over an error that nobody foresaw."""
         log.error("At %r", message, exc_info=error)
         says = f"The engine could not do this: {type(error).__name__}: {error}."
@@ -178,22 +178,6 @@ class Desk:
         return feed
 
 
-class _Net:
-    """Hands an error in its block to a callback, except that the window is gone."""
-
-    def __init__(self, caught: Callable[[Exception], None]) -> None:
-        self._caught = caught
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> bool:
-        if not isinstance(error, Exception) or isinstance(error, Gone):
-            return False
-        self._caught(error)
-        return True
+def _is_the_end(error: BaseException) -> bool:
+    """Return whether the window is gone, or the program is told to end."""
+    return isinstance(error, Gone) or not isinstance(error, Exception)

@@ -6,10 +6,10 @@ import traceback
 from collections.abc import Callable
 from enum import Enum
 from time import monotonic
-from types import TracebackType
 
 from engine.core.faults import Cancelled, Fault
 from engine.runtime.channels import Closed
+from engine.runtime.net import Net
 
 
 class Crashed(Fault):
@@ -103,7 +103,7 @@ class Worker:
         return "" if frame is None else "".join(traceback.format_stack(frame))
 
     def _run(self) -> None:
-        with _Net(self._caught):
+        with Net(self._caught):
             self._body(self._stop)
             self.state = WorkerState.DONE
 
@@ -120,26 +120,6 @@ class Worker:
             crash.__cause__ = error
             error = crash
         self._on_fault(self, error)
-
-
-class _Net:
-    """Hands whatever escapes its block to a callback: the last line of a thread's defence."""
-
-    def __init__(self, caught: Callable[[BaseException], None]) -> None:
-        self._caught = caught
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> bool:
-        if error is not None:
-            self._caught(error)
-        return True
 
 
 class Crew:
